@@ -1,0 +1,1 @@
+"""The command line: parse, ask, call `app`, render. Holds no decision of its own."""

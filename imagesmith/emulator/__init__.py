@@ -1,0 +1,1 @@
+"""A card boots as itself in qemu-system-aarch64, and answers questions from inside."""

@@ -1,0 +1,1 @@
+"""N card plans become N written and read-back cards, one thread each."""

@@ -1,0 +1,1 @@
+"""What things are: frozen data and the arithmetic on it. Does no I/O."""
