@@ -1,14 +1,13 @@
 """Durable files: written whole or not at all, and removed only where we made them."""
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-_HASH_BUFFER_BYTES = 4 << 20
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -77,3 +76,25 @@ def remove_tree(folder: Path) -> None:
     if folder.is_symlink() or folder.is_mount():
         raise ValueError(f"not removing {folder}: it is a mount point or a link")
     shutil.rmtree(folder, ignore_errors=False)  # noqa: TID251 -- this is the one place that removes trees
+
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # linux/fs.h
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put a finished folder in a place, atomically: there is always the old one or the new one, whole.
+
+    The old folder, if any, then lies at `new`. Both must be on one file system.
+
+    Raises:
+        OSError: the place cannot be taken; `target` is untouched.
+    """
+    if not target.exists():
+        new.rename(target)
+    else:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.renameat2(_AT_FDCWD, bytes(new), _AT_FDCWD, bytes(target), _RENAME_EXCHANGE) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(target))
+    sync_folder(target.parent)

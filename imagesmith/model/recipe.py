@@ -92,14 +92,19 @@ class Recipe:
     overlays: tuple[str, ...] = ()
     """Overlay trees laid over the root, in order, behind `base` and the mode's own."""
 
-    def public_view(self) -> dict[str, Any]:
-        """Return every value but the secrets, as JSON values; the manifest and the digest are made of it."""
+    def image_view(self) -> dict[str, Any]:
+        """Return the values an image depends on, as JSON: no secret, nothing that differs per node.
+
+        Host names, addresses and passwords are not in it: they reach a card through its identity slot, so
+        changing them needs no build. The manifest and the digest are made of this view.
+        """
         view = asdict(self)
+        view["nodes"] = {"interface": self.nodes.interface}
         for user in view["users"]:
             del user["passwd"]
         return json.loads(json.dumps(view, default=str))  # type: ignore[no-any-return]  # a dict goes in
 
     def digest(self) -> str:
-        """Return sha256 of the public view, 64 hex digits."""
-        text = json.dumps(self.public_view(), sort_keys=True, separators=(",", ":"))
+        """Return sha256 of the image view, 64 hex digits."""
+        text = json.dumps(self.image_view(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
