@@ -67,6 +67,27 @@ def _debugfs(image: Path, partition: Partition, request: str) -> Finished:
     return done
 
 
+def answers(image: Path, partition: Partition, requests: Sequence[str]) -> list[str]:
+    """Return what debugfs says to each request, in order, from one run; a failed request says nothing.
+
+    Raises:
+        Ext4Error: there is no ext4 at that place.
+    """
+    script = "".join(f"{request}\n" for request in requests)
+    done = run(["debugfs", "-f", "-", _name(image, partition)], input_text=script)
+    if "while trying to open" in done.stderr:
+        raise Ext4Error("there is no ext4 to be read", why=done.stderr.strip())
+    said: list[str] = []
+    rest = done.stdout
+    for request in requests:
+        # Each request is echoed on a line of its own before its answer.
+        before, echo, rest = rest.partition(f"debugfs: {request}\n")
+        if not echo:
+            raise Ext4Error(f"debugfs did not answer {request!r}")
+        said.append(before)
+    return [*said[1:], rest]
+
+
 def read_file(image: Path, partition: Partition, path: str) -> str:
     """Return a text file's content.
 

@@ -4,7 +4,7 @@ import ctypes
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,15 +57,23 @@ def punch_holes(image: Path, spans: Iterable[Span]) -> None:
         os.close(handle)
 
 
-def digests(image: Path, spans: Sequence[Span]) -> list[str]:
+def digests(
+    image: Path, spans: Sequence[Span], *, on_bytes: Callable[[int], None] | None = None
+) -> list[str]:
     """Return the sha256 of each range, in order, as 64 hex digits.
 
     Read with pread and never through a mapping: there a read error is a SIGBUS, here an OSError.
+    `on_bytes` is told how many bytes of a range are done, a range at a time, in order of the ranges.
     """
     handle = os.open(image, os.O_RDONLY)
     try:
         with ThreadPoolExecutor(_LANES) as pool:
-            return list(pool.map(lambda span: _digest(handle, span), spans))
+            found: list[str] = []
+            for span, digest in zip(spans, pool.map(lambda s: _digest(handle, s), spans), strict=True):
+                found.append(digest)
+                if on_bytes is not None:
+                    on_bytes(span.length)
+            return found
     finally:
         os.close(handle)
 
