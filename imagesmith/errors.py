@@ -36,6 +36,12 @@ class ImagesmithError(Exception):
         return parts
 
 
+class UsageError(ImagesmithError):
+    """The command line is wrong; nothing was touched."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing wrong in a recipe: where, which key, what, and a suggestion (may be empty)."""

@@ -29,6 +29,8 @@ class Identity:
     serial: str = ""
     disk_sequence: int = 0
     """The kernel's diskseq (5.15 and later); 0 where there is none."""
+    file_system: int = 0
+    """st_dev of a file: with st_ino it tells hard links from namesakes. 0 for a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,15 @@ class CardFacts:
     real_path: Path
     kind: TargetKind
     identity: Identity
+    detail: str = ""
+    """What `kind` leaves open: the disk of a partition; what an `other` is (folder, no such device…)."""
     is_symlink: bool = False
     transport: str = ""
-    """`usb`, `mmc`, `loop`, `nvme`, `ata`, `virtio`…; empty for a file."""
+    """`usb`, `mmc` (SD), `emmc` (soldered), `loop`, `nvme`, `ata`, `virtio`…; empty for a file."""
     removable: bool = False
     read_only: bool = False
+    permitted: bool = True
+    """Whether this user may open it for writing."""
     logical_block_bytes: int = 512
     model: str = ""
     slot_path: str = ""
@@ -54,6 +60,8 @@ class CardFacts:
     swaps: tuple[str, ...] = ()
     holders: tuple[str, ...] = ()
     """Names of block devices stacked on it or on a partition of it: dm-0, md0, bcache0…"""
+    over_device: str = ""
+    """The block device a loop stands on, where its backing is no file: writing to the loop writes there."""
     members: tuple[str, ...] = ()
     """Signatures of stacked storage on it or its partitions: LVM2_member, linux_raid_member, zfs_member…"""
     carries: tuple[str, ...] = ()
