@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from imagesmith.errors import HostNotReadyError, ImagesmithError
+from imagesmith.host.prerequisites import ADMIN_FOLDERS
 
-# Administrator's tools (sgdisk, mkfs…) live where an ordinary user's PATH on Debian does not look.
-_ADMIN_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _TAIL_LINES = 12
 _TERM_GRACE_S = 5.0
 
@@ -55,7 +54,7 @@ class Finished:
 
 def search_path() -> str:
     """Return PATH with the administrators' folders behind it."""
-    return os.pathsep.join([os.environ.get("PATH", os.defpath), *_ADMIN_FOLDERS])
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), *ADMIN_FOLDERS])
 
 
 def find_program(name: str) -> Path | None:
