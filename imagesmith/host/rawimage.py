@@ -63,22 +63,17 @@ def digests(
     """Return the sha256 of each range, in order, as 64 hex digits.
 
     Read with pread and never through a mapping: there a read error is a SIGBUS, here an OSError.
-    `on_bytes` is told how many bytes of a range are done, a range at a time, in order of the ranges.
+    `on_bytes` is told of every buffer that is done, from whichever lane's thread did it.
     """
     handle = os.open(image, os.O_RDONLY)
     try:
         with ThreadPoolExecutor(_LANES) as pool:
-            found: list[str] = []
-            for span, digest in zip(spans, pool.map(lambda s: _digest(handle, s), spans), strict=True):
-                found.append(digest)
-                if on_bytes is not None:
-                    on_bytes(span.length)
-            return found
+            return list(pool.map(lambda span: _digest(handle, span, on_bytes), spans))
     finally:
         os.close(handle)
 
 
-def _digest(handle: int, span: Span) -> str:
+def _digest(handle: int, span: Span, on_bytes: Callable[[int], None] | None) -> str:
     total = hashlib.sha256()
     buffer = bytearray(min(_BUFFER_BYTES, span.length))
     view = memoryview(buffer)
@@ -89,4 +84,6 @@ def _digest(handle: int, span: Span) -> str:
             raise OSError(errno.EIO, f"the image ends at {position}, before {span.end}")
         total.update(view[:count])
         position += count
+        if on_bytes is not None:
+            on_bytes(count)
     return total.hexdigest()

@@ -1,1 +1,1 @@
-"""Proof afterwards: an image against its manifest and itself, a card against its plan."""
+"""Images and cards are held against what they should be. Changes nothing, mounts nothing."""
