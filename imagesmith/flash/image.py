@@ -1,0 +1,131 @@
+"""The image, opened once for all lanes.
+
+Lanes write straight from a shared read-only mapping (no copy); whatever is hashed comes through pread. A read
+error of the mapped file is a SIGBUS to whoever touches the page, but only EFAULT to a system call given it.
+"""
+
+import contextlib
+import hashlib
+import mmap
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from imagesmith.errors import InterruptedRunError, UntrustedSourceError
+from imagesmith.flash.pieces import zero_digest
+from imagesmith.model.blockmap import BlockClass
+from imagesmith.model.manifest import Manifest
+
+_REMEDY = "build the image again, or fetch it again, and leave it alone while cards are written"
+
+
+class Image:
+    """A raw image: one descriptor and one mapping. Safe to use from any number of threads."""
+
+    def __init__(self, path: Path, handle: int, mapping: mmap.mmap) -> None:
+        self._path = path
+        self._handle = handle
+        self._mapping = mapping
+        self._seen = _state(handle)
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the file when it was opened."""
+        return len(self._mapping)
+
+    def view(self, start: int, end: int) -> memoryview:
+        """Return a range of the mapping: to be given to the kernel, never to be looked at (SIGBUS)."""
+        with memoryview(self._mapping) as whole:
+            return whole[start:end]
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        """Fill `buffer` from `offset` on, without the mapping.
+
+        Raises:
+            UntrustedSourceError: the file cannot be read there.
+        """
+        done = 0
+        while done < len(buffer):
+            try:
+                count = os.preadv(self._handle, [buffer[done:]], offset + done)
+            except OSError as exc:
+                raise self.untrusted(f"it cannot be read at byte {offset + done}: {exc.strerror}") from exc
+            if count == 0:
+                raise self.untrusted(f"it ends at byte {offset + done}")
+            done += count
+
+    def require_unchanged(self) -> None:
+        """Confirm that nobody has written to the file since it was opened.
+
+        Raises:
+            UntrustedSourceError: somebody has.
+        """
+        if _state(self._handle) != self._seen:
+            raise self.untrusted("it was changed while cards were being written")
+
+    def untrusted(self, why: str) -> UntrustedSourceError:
+        """Return the error that says what is wrong with this image."""
+        return UntrustedSourceError(f"the image {self._path.name} is not usable", why=why, remedy=_REMEDY)
+
+
+@contextlib.contextmanager
+def open_image(path: Path) -> Iterator[Image]:
+    """Open an image for the length of the block.
+
+    Raises:
+        UntrustedSourceError: it cannot be opened, or is empty.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise UntrustedSourceError(
+            f"the image {path.name} cannot be opened", why=exc.strerror or str(exc), remedy=_REMEDY
+        ) from exc
+    try:
+        size_bytes = os.fstat(handle).st_size
+        if size_bytes == 0:
+            raise UntrustedSourceError(f"the image {path.name} is empty", remedy=_REMEDY)
+        mapping = mmap.mmap(handle, size_bytes, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+        try:
+            yield Image(path, handle, mapping)
+        finally:
+            # A lane that was abandoned in a system call still holds its range: the mapping then lives on.
+            with contextlib.suppress(BufferError):
+                mapping.close()
+    finally:
+        os.close(handle)
+
+
+def check_image(
+    image: Image, manifest: Manifest, *, on_bytes: Callable[[int], None], cancel: threading.Event
+) -> None:
+    """Compare every chunk that will be written with its digest in the manifest.
+
+    Zero chunks are written from memory, so only their digest is checked, not the file.
+
+    Raises:
+        UntrustedSourceError: the image is not the one the manifest describes; the text names the byte.
+        InterruptedRunError: `cancel` was set.
+    """
+    if image.size_bytes != manifest.size_bytes:
+        raise image.untrusted(f"it has {image.size_bytes} bytes, its manifest says {manifest.size_bytes}")
+    longest = max((chunk.end - chunk.start for chunk in manifest.chunks), default=0)
+    buffer = memoryview(bytearray(longest))
+    for chunk in manifest.chunks:
+        if cancel.is_set():
+            raise InterruptedRunError("stopped while the image was checked; no card was touched")
+        length = chunk.end - chunk.start
+        if chunk.kind is BlockClass.ZERO:
+            found = zero_digest(length)
+        else:
+            image.read_into(chunk.start, buffer[:length])
+            found = hashlib.sha256(buffer[:length]).hexdigest()
+        if found != chunk.sha256:
+            raise image.untrusted(f"the {length} bytes at byte {chunk.start} are not what the manifest says")
+        on_bytes(length)
+
+
+def _state(handle: int) -> tuple[int, int]:
+    facts = os.fstat(handle)  # not the ctime: a second link or a chmod changes no content
+    return facts.st_size, facts.st_mtime_ns
