@@ -21,7 +21,7 @@ from imagesmith.flash.record import LaneRecord
 from imagesmith.flash.transfer import Patience, Pulse, StoppedError, Transfer
 from imagesmith.host.media import Medium, MediumError
 from imagesmith.model.card import CardPlan
-from imagesmith.model.events import CardEnded, Event
+from imagesmith.model.events import CardEnded, CardOpened, Event
 from imagesmith.model.outcome import CardOutcome, Phase, Result, TableState
 
 
@@ -101,6 +101,7 @@ class Lane:
 
     def _await_start(self) -> None:
         self.opened = True
+        self._emit(CardOpened(self.card))
         while not self._start.wait(timeout=0.5):
             self.pulse.beat("wait for the other cards")
         if self.stop.is_set():  # before the first write: the card stays what it was

@@ -20,6 +20,13 @@ class ImageBytesChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class CardOpened:
+    """A card is open, locked and waits for the others."""
+
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseStarted:
     """A card entered a phase that moves `size_bytes` (0 where nothing is counted)."""
 
@@ -65,6 +72,7 @@ class CardEnded:
 Event = (
     ImageCheckStarted
     | ImageBytesChecked
+    | CardOpened
     | PhaseStarted
     | BytesWritten
     | BytesVerified
