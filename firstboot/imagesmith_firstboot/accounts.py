@@ -11,8 +11,6 @@ from imagesmith_firstboot.kernel_view import file_systems
 
 # Not "!": sshd without PAM takes that for a locked account and refuses keys as well.
 _NO_PASSWORD = "*"  # noqa: S105 -- the word for having none
-
-
 # Fields of a line of passwd(5), group(5), shadow(5).
 _UID = 2
 _MEMBERS = 3
