@@ -52,7 +52,7 @@ def verify_image(image: Path, manifest: Manifest, *, on_progress: Progress) -> t
         judged("partition table", gpt.complaints_of(image), good="sgdisk finds no problem"),
         judged("geometry", wrong_geometry(image, manifest.geometry), good="as in the manifest"),
         judged("boot partitions", wrong_boot_partitions(boot, manifest), good="2 to 14 as in the base"),
-        judged("file system", _wrong_file_system(image, manifest), good="e2fsck finds it clean"),
+        judged("file system", wrong_file_system(image, manifest), good="e2fsck finds it clean"),
     ]
     if bmap or wrong_bmap:
         wrong_bmap = wrong_bmap or _wrong_ranges(bmap, ranges)
@@ -115,8 +115,9 @@ def wrong_boot_partitions(digests: Sequence[str], manifest: Manifest) -> str:
     return f"not as in the base: {', '.join(bad)}" if bad else ""
 
 
-def _wrong_file_system(image: Path, manifest: Manifest) -> str:
-    said = ext4.complaints_of(image, manifest.geometry.partition(APP_NUMBER))
+def wrong_file_system(medium: Path, manifest: Manifest) -> str:
+    """Say what e2fsck finds wrong with the root file system on an image or a card; empty for a clean one."""
+    said = ext4.complaints_of(medium, manifest.geometry.partition(APP_NUMBER))
     lines = [line for line in said.splitlines() if line and not line.startswith(("e2fsck ", "Pass "))]
     return "; ".join(lines[:3]) or said
 
