@@ -13,6 +13,7 @@ from pathlib import Path
 from imagesmith.card.geometry import CardGeometry
 from imagesmith.errors import UntrustedSourceError
 from imagesmith.host.files import scratch_folder
+from imagesmith.host.gpt import complaints_of
 from imagesmith.host.programs import run
 from imagesmith.model.card import Patch
 from imagesmith.model.layout import (
@@ -174,12 +175,11 @@ def _prove(table: _SavedTable, card: Path, geometry: CardGeometry, image: Path) 
         out.write(table.primary)
         out.seek(geometry.backup_offset_bytes)
         out.write(table.backup)
-    # sgdisk --verify ends with 0 whatever it finds; only its words tell.
-    said = run(["sgdisk", "--verify", card], timeout_s=_SGDISK_S).stdout
-    if "No problems found." not in said:
+    complaints = complaints_of(card)
+    if complaints:
         raise UntrustedSourceError(
             f"the partition table of {image}, fitted to a card, is not sound",
-            why=said.strip(),
+            why=complaints,
             remedy="check the image with 'imagesmith verify'",
         )
 

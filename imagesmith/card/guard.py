@@ -74,7 +74,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "a card is in the slot",
         lambda card, _: card.kind is TargetKind.WHOLE_DISK and card.identity.size_bytes == 0,
-        lambda _card, _: "there is no card in the slot (size 0)",
+        lambda _card, _: "there is no card in it (size 0)",
     ),
     Rule(
         "large enough",
