@@ -1,9 +1,9 @@
 """A private place to make an arm64 root in, for any user: its own ids, mounts, processes and binfmt handlers.
 
 Linux 6.7 and later keep one binfmt_misc per user namespace, so qemu-aarch64 is registered for the children
-alone; on an older kernel the host's own registration (binfmt-support, systemd-binfmt) serves. Files are made on
-a tmpfs that only these processes see. When the last of them ends, ids, mounts, registration and files are gone:
-there is nothing to clean up, whatever killed them.
+alone; on an older kernel the host's own registration (binfmt-support, systemd-binfmt) serves. Files are made
+on a tmpfs that only these processes see. When the last of them ends, ids, mounts, registration and files are
+gone: there is nothing to clean up, whatever killed them.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from imagesmith.errors import HostNotReadyError
 from imagesmith.host.programs import ProgramError, require_program, run, running
 
 PLACE = Path("/mnt")
-"""Where the tmpfs is, and the working folder of what runs there. Everything else is the host's, seen as `nobody`."""
+"""Where the tmpfs is, and the working folder of what runs there. All else there is the host's."""
 
 _REGISTRATION = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
 _ID_COUNT = 65536

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Turns a fresh Debian root ($1) into the shape of the stock image. mmdebstrap runs it after the last package,
-# behind the tree `root/`; what a tree cannot say (links, accounts, generated files, absences) is said here.
+# Turns a fresh Debian root ($1) into the shape of the stock image. mmdebstrap runs it after the last package.
+# It lays `tree/` over the root; what a tree cannot say (links, accounts, generated files, absences) is said here.
 set -eu
 
 root=$1
+cp -a "$(dirname "$0")/tree/." "$root/"
+
 in_root() { chroot "$root" env LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
 
 # The switch: the default target is the wizard, not multi-user.

@@ -17,7 +17,7 @@ mmdebstrap --mode=root --variant=minbase --architectures=arm64 --components=main
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/lintian/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-include=/usr/share/locale/locale.alias' \
-    --skip=cleanup/reproducible --customize-hook='cp -a tree/. "$1/"' --customize-hook=./finish.sh \
+    --skip=cleanup/reproducible --customize-hook="$PWD/finish.sh" \
     bullseye root "$MIRROR"
 
 dpkg-query --admindir=root/var/lib/dpkg --show --showformat='${Package} ${Version}\n' | LC_ALL=C sort > installed
@@ -38,6 +38,6 @@ mke2fs -q -F -t ext4 -O "none,$features" -b 4096 -I 256 -i 16384 -m 5 -J size=32
 
 # mke2fs copies change and access times, which no touch can set.
 find root -mindepth 1 -printf "set_inode_field \"/%P\" ctime @$SOURCE_DATE_EPOCH\n" \
-    -printf "set_inode_field \"/%P\" atime @$SOURCE_DATE_EPOCH\n" > times
-debugfs -w -f times "$IMAGE?offset=$APP_OFFSET" > times.said 2>&1
+    -printf "set_inode_field \"/%P\" atime @$SOURCE_DATE_EPOCH\n" > stamps
+debugfs -w -f stamps "$IMAGE?offset=$APP_OFFSET" > stamps.said 2>&1
 echo "I: the root file system is made"
