@@ -73,6 +73,8 @@ def answers(image: Path, partition: Partition, requests: Sequence[str]) -> list[
     Raises:
         Ext4Error: there is no ext4 at that place.
     """
+    if not requests:
+        return []
     script = "".join(f"{request}\n" for request in requests)
     done = run(["debugfs", "-f", "-", _name(image, partition)], input_text=script)
     if "while trying to open" in done.stderr:
