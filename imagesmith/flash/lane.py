@@ -21,7 +21,7 @@ from imagesmith.flash.record import LaneRecord
 from imagesmith.flash.transfer import Patience, Pulse, StoppedError, Transfer
 from imagesmith.host.media import Medium, MediumError
 from imagesmith.model.card import CardPlan
-from imagesmith.model.events import CardEnded, CardOpened, Event
+from imagesmith.model.events import CardEnded, Event
 from imagesmith.model.outcome import CardOutcome, Phase, Result, TableState
 
 
@@ -90,7 +90,8 @@ class Lane:
                 return self.record.close(Result.FAILED, cause=str(error), offset=error.offset)
             case MediumError():
                 # Writing from the mapping of an unreadable image: the kernel says EFAULT.
-                cause = "the image cannot be read" if error.code == errno.EFAULT else error.what
+                is_image = error.code == errno.EFAULT
+                cause = "the image cannot be read" if is_image else f"{error.operation} failed: {error.cause}"
                 return self.record.close(Result.FAILED, cause=cause, offset=error.offset)
             case ImagesmithError():
                 if isinstance(error, CardRefusedError) and self.record.phase is Phase.OPEN:
@@ -101,7 +102,7 @@ class Lane:
 
     def _await_start(self) -> None:
         self.opened = True
-        self._emit(CardOpened(self.card))
+        self.record.opened()
         while not self._start.wait(timeout=0.5):
             self.pulse.beat("wait for the other cards")
         if self.stop.is_set():  # before the first write: the card stays what it was
@@ -133,9 +134,9 @@ class Lane:
 
         self._image.require_unchanged()
         self._job.recheck()
-        self._enter(Phase.HEAD, sum(piece.length_bytes for piece in self._head))
-        self._write(self._head, transfer, buffer)
-        self._read_back(self._head, transfer, buffer)
+        self._enter(Phase.HEAD)
+        self._write(self._head, transfer, buffer, counted=False)
+        self._read_back(self._head, transfer, buffer, counted=False)
         self.record.table = TableState.VALID
 
     def _enter(self, phase: Phase, size_bytes: int = 0) -> None:
@@ -176,7 +177,7 @@ class Lane:
 
 
 def _uncounted(_count_bytes: int) -> None:
-    """Clearing moves no byte of the plan."""
+    """Clearing and tables take no part in progress and rates: they are small and written among flushes."""
 
 
 @contextlib.contextmanager

@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 from imagesmith.host.media import MediumError
 from imagesmith.model.card import CardPlan
-from imagesmith.model.events import BytesVerified, BytesWritten, Event, OperationRetried, PhaseStarted
+from imagesmith.model.events import (
+    BytesVerified,
+    BytesWritten,
+    CardOpened,
+    Event,
+    OperationRetried,
+    PhaseStarted,
+)
 from imagesmith.model.outcome import CardOutcome, Phase, Result, TableState
 
 _TELL_EVERY_S = 0.2
@@ -53,6 +60,10 @@ class LaneRecord:
         self._writing = Batch(lambda count: emit(BytesWritten(card, count)))
         self._verifying = Batch(lambda count: emit(BytesVerified(card, count)))
 
+    def opened(self) -> None:
+        """Note that the card is open."""
+        self._emit(CardOpened(self._card, self._slot, self._node))
+
     def enter(self, phase: Phase, size_bytes: int = 0) -> None:
         """Note that a phase begins, which ends the one before."""
         self._settle()
@@ -60,12 +71,12 @@ class LaneRecord:
         self._emit(PhaseStarted(self._card, phase, size_bytes))
 
     def wrote(self, count_bytes: int) -> None:
-        """Note bytes of the plan that the card has taken."""
+        """Note bytes of the body that the card has taken."""
         self._written_bytes += count_bytes
         self._writing.add(count_bytes)
 
     def verified(self, count_bytes: int) -> None:
-        """Note bytes of the plan that were read back and were right."""
+        """Note bytes of the body that were read back and were right."""
         self._verified_bytes += count_bytes
         self._verifying.add(count_bytes)
 

@@ -51,8 +51,8 @@ class MediumError(ImagesmithError):
         self.offset = offset
         self.code = code
         where = "" if offset is None else f" at byte {offset}"
-        name = errno.errorcode.get(code, str(code))
-        super().__init__(f"{operation}{where} failed: {name} ({os.strerror(code)})")
+        self.cause = f"{errno.errorcode.get(code, str(code))} ({os.strerror(code)})"
+        super().__init__(f"{operation}{where} failed: {self.cause}")
 
     def __reduce__(self) -> tuple[type["MediumError"], tuple[str, int | None, int]]:
         """Rebuild from the parts: the message is made of them."""
@@ -188,6 +188,7 @@ def _require_judged_device(handle: int, path: Path, size_bytes: int, expected: I
             size_bytes=_ask(handle, _BLKGETSIZE64, "Q"),
             serial=expected.serial,
             disk_sequence=_disk_sequence(handle) if expected.disk_sequence else 0,
+            file_system=expected.file_system,
         )
         sector_bytes = _ask(handle, _BLKSSZGET, "i")
     if found != expected or found.size_bytes != size_bytes:
@@ -264,7 +265,8 @@ def _require_judged_file(path: Path, expected: Identity, *, create: bool) -> Non
         raise _refused(path, "the file is gone", "name a new file to have one made") from exc
     if create:
         raise _refused(path, "a file of that name has appeared", "choose another name")
-    if not stat.S_ISREG(found.st_mode) or found.st_ino != expected.device_number:
+    judged = (expected.file_system, expected.device_number)
+    if not stat.S_ISREG(found.st_mode) or (found.st_dev, found.st_ino) != judged:
         raise _refused(path, "it is not the file that was judged", "run the command again")
 
 

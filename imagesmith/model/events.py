@@ -24,6 +24,8 @@ class CardOpened:
     """A card is open, locked and waits for the others."""
 
     card: str
+    slot: str
+    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class PhaseStarted:
 
 @dataclass(frozen=True, slots=True)
 class BytesWritten:
-    """So many more bytes of the plan were accepted by the card."""
+    """So many more bytes of the body were accepted by the card."""
 
     card: str
     count_bytes: int
@@ -45,7 +47,7 @@ class BytesWritten:
 
 @dataclass(frozen=True, slots=True)
 class BytesVerified:
-    """So many more bytes of the plan were read back and were right."""
+    """So many more bytes of the body were read back and were right."""
 
     card: str
     count_bytes: int

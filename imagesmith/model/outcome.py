@@ -64,9 +64,9 @@ class CardOutcome:
     """Byte of the card the failure is about, where there is one."""
     cause: str = ""
     written_bytes: int = 0
-    """Of the plan; clearing does not count."""
+    """Of the body: chunks, slot and swap header. Clearing and partition tables do not count."""
     verified_bytes: int = 0
-    """Of the plan: read back from the medium and right."""
+    """Of the body: read back from the medium and right."""
     seconds: Mapping[Phase, float] = field(default_factory=dict)
     retries: int = 0
     """Operations that were asked again after a transient error."""
@@ -80,12 +80,12 @@ class CardOutcome:
 
     @property
     def write_bytes_per_s(self) -> float:
-        """Mean rate of writing the body and the head."""
+        """Mean rate of writing the body."""
         return _rate(self.written_bytes, self.seconds.get(Phase.WRITE, 0.0))
 
     @property
     def verify_bytes_per_s(self) -> float:
-        """Mean rate of reading back."""
+        """Mean rate of reading the body back."""
         return _rate(self.verified_bytes, self.seconds.get(Phase.VERIFY, 0.0))
 
     def as_dict(self) -> dict[str, Any]:
@@ -132,9 +132,10 @@ class FlashReport:
         return SomeCardsFailedError.exit_code if Result.DONE in results else AllCardsFailedError.exit_code
 
     def to_json(self) -> str:
-        """Return the report as one JSON object on one line."""
+        """Return the report as one JSON object on one line: the last of the lines that `--json` prints."""
         document = {
             "schema": SCHEMA,
+            "event": "report",
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 3),
             "cards": [outcome.as_dict() for outcome in self.outcomes],

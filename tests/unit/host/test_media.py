@@ -4,6 +4,7 @@ import errno
 import mmap
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ def page(content: bytes) -> memoryview:
     buffer = memoryview(mmap.mmap(-1, len(content)))
     buffer[:] = content
     return buffer
+
+
+def identity(path: Path) -> Identity:
+    found = path.stat()
+    return Identity(found.st_ino, found.st_size, file_system=found.st_dev)
 
 
 def fail_in_the_middle(medium: Medium) -> None:
@@ -83,7 +89,7 @@ def test_a_failed_card_file_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_an_existing_card_file_keeps_its_content_until_the_new_one_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "card.img"
     target.write_bytes(b"old" * 1000)
-    judged = Identity(device_number=target.stat().st_ino, size_bytes=3000)
+    judged = identity(target)
 
     with (
         pytest.raises(RuntimeError, match="in the middle"),
@@ -137,7 +143,7 @@ def test_a_file_that_appears_while_we_write_is_kept(tmp_path: Path) -> None:
 def test_a_file_that_is_not_the_judged_one_is_refused_untouched(tmp_path: Path) -> None:
     target = tmp_path / "card.img"
     target.write_bytes(b"another")
-    judged = Identity(device_number=target.stat().st_ino + 1, size_bytes=7)
+    judged = replace(identity(target), device_number=target.stat().st_ino + 1)
 
     with (
         pytest.raises(CardRefusedError) as caught,

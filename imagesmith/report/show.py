@@ -1,0 +1,32 @@
+"""Chooses how a run is shown: JSON lines when asked for, bars on a terminal, else one line a state.
+
+Progress goes to stderr, JSON to stdout. No colour anywhere, so NO_COLOR has nothing to switch off.
+"""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+from imagesmith.model.events import Event
+from imagesmith.report.bars import Bars
+from imagesmith.report.jsonl import JsonLines
+from imagesmith.report.lines import Lines
+
+
+@contextlib.contextmanager
+def showing(*, as_json: bool) -> Iterator[Callable[[Event], None]]:
+    """Give what shows events, for the length of the block; it is called by one thread."""
+    if as_json:
+        jsonl = JsonLines(sys.stdout)
+        try:
+            yield jsonl
+        finally:
+            jsonl.close()
+    elif sys.stderr.isatty():
+        bars = Bars(sys.stderr)
+        try:
+            yield bars
+        finally:
+            bars.close()
+    else:
+        yield Lines(sys.stderr)
