@@ -148,6 +148,17 @@ def flip_bit(medium: Path, offset: int) -> None:
         out.write(bytes([byte ^ 1]))
 
 
+def edit_root(medium: Path, *requests: str) -> None:
+    """Change the root file system on an image or a card file, in debugfs's words."""
+    done = run(
+        ["debugfs", "-w", "-f", "-", f"{medium}?offset={APP.offset_bytes}"],
+        input_text="".join(f"{request}\n" for request in requests),
+    )
+    complaints = done.stderr.splitlines()[1:]  # behind its version line
+    if complaints:
+        raise AssertionError(complaints)
+
+
 def _make_disk(raw: Path) -> None:
     with raw.open("xb") as out:
         out.truncate(IMAGE_BYTES)
@@ -174,8 +185,7 @@ def _make_root(raw: Path, tree: Path) -> None:
     blocks = APP.size_bytes // 4096
     run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-E", options, "-d", tree, raw, str(blocks)])
     if os.geteuid() != 0:  # mke2fs keeps the owners of the tree it copies
-        requests = "".join(f"set_inode_field {SLOT_PATH} {field} 0\n" for field in ("uid", "gid"))
-        run(["debugfs", "-w", "-f", "-", f"{raw}?offset={APP.offset_bytes}"], input_text=requests)
+        edit_root(raw, f"sif {SLOT_PATH} uid 0", f"sif {SLOT_PATH} gid 0")
 
 
 def _inspected(raw: Path) -> BaseImage:
