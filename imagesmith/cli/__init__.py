@@ -1,1 +1,72 @@
 """The command line: parse, ask, call `app`, render. Holds no decision of its own."""
+
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from imagesmith import __version__
+from imagesmith.cli.boot import boot
+from imagesmith.cli.build import build
+from imagesmith.cli.check import check
+from imagesmith.cli.doctor import doctor
+from imagesmith.cli.flash import flash
+from imagesmith.cli.verify import verify
+from imagesmith.errors import ImagesmithError, InterruptedRunError
+
+_BUG = 1
+_USAGE = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="imagesmith")
+def imagesmith() -> None:
+    """Make N verified Jetson Nano cards from one stock image and one recipe."""
+
+
+for _command in (check, build, flash, verify, boot, doctor):
+    imagesmith.add_command(_command)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code (docs/reference.md)."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = imagesmith.main(args=list(argv), prog_name="imagesmith", standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        return _USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return _tell(InterruptedRunError("interrupted"), as_json="--json" in argv)
+    except ImagesmithError as exc:
+        return _tell(exc, as_json="--json" in argv)
+    except Exception:  # noqa: BLE001 -- the outermost frame: whatever comes here is a bug and says so
+        traceback.print_exc()
+        click.echo("This is a bug in imagesmith. Please report it with the lines above.", err=True)
+        return _BUG
+    return result if isinstance(result, int) else 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _tell(error: ImagesmithError, *, as_json: bool) -> int:
+    if as_json:
+        document = {
+            "error": type(error).__name__,
+            "exit_code": error.exit_code,
+            "what": error.what,
+            "why": error.why,
+            "remedy": error.remedy,
+            "problems": [str(problem) for problem in getattr(error, "problems", ())],
+        }
+        click.echo(json.dumps(document))
+    for line in error.lines():
+        click.echo(line, err=True)
+    sys.stdout.flush()
+    return error.exit_code

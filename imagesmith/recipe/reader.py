@@ -1,0 +1,114 @@
+"""Reads a tree key by key: collects every problem with its place, and goes on. Pure."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from imagesmith.errors import Problem
+from imagesmith.recipe.tree import Entry, Place, YamlList, YamlMap, YamlNode, YamlText, kind_of
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Problems:
+    """What was found wrong so far."""
+
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, place: Place, key: str, message: str, suggestion: str = "") -> None:
+        """Remember a problem."""
+        self.found.append(place.problem(key, message, suggestion))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One map of a recipe and where it stands: `nodes`, `users[0]`…; no map at all is an empty one."""
+
+    name: str
+    place: Place
+    entries: Mapping[str, Entry]
+    problems: Problems
+
+    def path(self, key: str) -> str:
+        """Return the full name of a key."""
+        return f"{self.name}.{key}" if self.name else key
+
+    def only(self, *known: str) -> "Section":
+        """Refuse every key that is not known, with the nearest that is."""
+        for key, entry in self.entries.items():
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known) or 'none'}"
+                self.problems.add(entry.place, self.path(key), "unknown key", hint)
+        return self
+
+    def has(self, key: str) -> bool:
+        """Return whether a key is there."""
+        return key in self.entries
+
+    def place_of(self, key: str) -> Place:
+        """Return where a key stands, or else its map."""
+        return self.entries[key].place if key in self.entries else self.place
+
+    def text(self, key: str, parse: Callable[[str], T], default: T) -> T:
+        """Return a parsed text, or the default where it is missing or wrong (and then a problem)."""
+        entry = self.entries.get(key)
+        return (
+            default
+            if entry is None
+            else self.parsed(self.path(key), entry.value, entry.place, parse, default)
+        )
+
+    def required(self, key: str, parse: Callable[[str], T], stand_in: T) -> T:
+        """Return a parsed text; a missing one is a problem and the stand-in is returned."""
+        if key not in self.entries:
+            self.problems.add(self.place, self.path(key), "this key is missing")
+        return self.text(key, parse, stand_in)
+
+    def parsed(self, path: str, node: YamlNode, place: Place, parse: Callable[[str], T], default: T) -> T:
+        """Return one node's text, parsed."""
+        if not isinstance(node, YamlText) or node.is_null:
+            self.problems.add(place, path, f"a text is wanted, this is {kind_of(node)}")
+            return default
+        try:
+            return parse(node.text)
+        except ValueError as exc:
+            self.problems.add(node.place, path, str(exc))
+            return default
+
+    def section(self, key: str) -> "Section":
+        """Return the map under a key; empty where there is none."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return Section(self.path(key), self.place, {}, self.problems)
+        return self.as_section(self.path(key), entry.value, entry.place)
+
+    def as_section(self, path: str, node: YamlNode, place: Place) -> "Section":
+        """Return a node as a map; a problem where it is none."""
+        if isinstance(node, YamlMap):
+            return Section(path, place, node.entries, self.problems)
+        if not (isinstance(node, YamlText) and node.is_null):
+            self.problems.add(place, path, f"a map is wanted, this is {kind_of(node)}")
+        return Section(path, place, {}, self.problems)
+
+    def items(self, key: str) -> Iterator[tuple[str, YamlNode]]:
+        """Yield the items of the list under a key with their names: `users[0]`."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return
+        if not isinstance(entry.value, YamlList):
+            self.problems.add(
+                entry.place, self.path(key), f"a list is wanted, this is {kind_of(entry.value)}"
+            )
+            return
+        for number, node in enumerate(entry.value.items):
+            yield f"{self.path(key)}[{number}]", node
+
+    def texts(self, key: str, parse: Callable[[str], T]) -> tuple[T, ...]:
+        """Return a list of parsed texts; the wrong ones are problems and left out."""
+        values: list[T] = []
+        for path, node in self.items(key):
+            values += self.parsed(path, node, node.place, lambda text: [parse(text)], [])
+        return tuple(values)
