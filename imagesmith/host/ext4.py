@@ -76,8 +76,8 @@ def answers(image: Path, partition: Partition, requests: Sequence[str]) -> list[
     if not requests:
         return []
     script = "".join(f"{request}\n" for request in requests)
-    done = run(["debugfs", "-f", "-", _name(image, partition)], input_text=script)
-    if "while trying to open" in done.stderr:
+    done = run(["debugfs", "-f", "-", _name(image, partition)], input_text=script, ok=(0, 1))
+    if done.returncode or "while trying to open" in done.stderr:
         raise Ext4Error("there is no ext4 to be read", why=done.stderr.strip())
     said: list[str] = []
     rest = done.stdout
