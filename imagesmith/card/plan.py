@@ -67,7 +67,10 @@ def compose_plan(
         image=image,
         manifest=manifest,
         chunks=manifest.chunks,
-        body_patches=(*_slot_patches(manifest.slot, slot_content or EMPTY_SLOT), *swap),
+        body_patches=(
+            *_slot_patches(manifest.slot, EMPTY_SLOT if slot_content is None else slot_content),
+            *swap,
+        ),
         head_patches=(head.backup_gpt, head.primary_gpt),
     )
     _check(plan)

@@ -89,11 +89,9 @@ def read_card_facts(
         return _other_facts(path, real_path, f"it cannot be looked at ({exc.strerror})")
     if stat.S_ISBLK(found.st_mode):
         return _device_facts(inquiry, found.st_rdev)
-    if not stat.S_ISREG(found.st_mode):
-        return _other_facts(path, real_path, _kind_of(found.st_mode))
-    if _is_on_dev(real_path):
-        return _other_facts(path, real_path, "a plain file where devices are")
-    return _file_facts(inquiry, found)
+    if stat.S_ISREG(found.st_mode) and not _is_on_dev(real_path):
+        return _file_facts(inquiry, found)
+    return _other_facts(path, real_path, _kind_of(found.st_mode))
 
 
 def probe_signatures(medium: Path, extents: Sequence[Extent]) -> Signatures:
@@ -262,7 +260,12 @@ def _other_facts(path: Path, real_path: Path, detail: str) -> CardFacts:
 
 
 def _kind_of(mode: int) -> str:
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFCHR: "a character device", stat.S_IFIFO: "a pipe"}
+    kinds = {
+        stat.S_IFREG: "a plain file where devices are",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFIFO: "a pipe",
+    }
     return kinds.get(stat.S_IFMT(mode), "a socket")
 
 
