@@ -80,7 +80,8 @@ def _make_home(context: Context, user: User) -> None:
     if home in file_systems(context.root) or context.root.exists(home):
         return
     context.root.make_folder("/home")
-    draft = context.root.path(f"/home/.{user.name}.imagesmith")
+    name = f"/home/.{user.name}.imagesmith"
+    draft = context.root.path(name)
     shutil.rmtree(draft, ignore_errors=True)
     if context.root.exists("/etc/skel"):
         shutil.copytree(context.root.path("/etc/skel"), draft, symlinks=True)
@@ -88,7 +89,7 @@ def _make_home(context: Context, user: User) -> None:
         os.mkdir(draft)
     os.chmod(draft, 0o755)  # noqa: S103 -- what adduser makes on Ubuntu 18.04
     context.board.run(["chown", "--recursive", f"{user.uid}:{user.name}", draft])
-    os.rename(draft, context.root.path(home))
+    context.root.rename(name, home)
 
 
 def _table(context: Context, name: str) -> Dict[str, List[str]]:

@@ -90,6 +90,11 @@ class Root:
         self._sync_folder(path)
         return True
 
+    def rename(self, inside: str, to: str) -> None:
+        """Give a file or folder another name in the same folder, replacing a file that has it."""
+        os.replace(self.path(inside), self.path(to))
+        self._sync_folder(self.path(to))
+
     def make_folder(self, inside: str, mode: int = 0o755) -> bool:
         """Make a folder, and those above it, be there; return whether it was not."""
         path = self.path(inside)

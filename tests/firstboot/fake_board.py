@@ -1,97 +1,26 @@
-"""A board in a folder: the stock system's files, a real partition table, and simulated programs.
+"""A board around a stock card in a folder: simulated programs, kernel and power.
 
 sgdisk, mkswap, blkid and ssh-keygen are the real ones, on files. What would touch this machine (users, swap,
-network, services) is simulated on the folder's files, kernel state included, so that a power cut can be played:
-`reboot` forgets what a kernel forgets and does what systemd does at boot.
+network, services) is simulated on the folder's files, kernel state included, so that a power cut can be
+played: `reboot` forgets what a kernel forgets and does what systemd does at boot.
 """
 
-import copy
-import json
+import contextlib
+import io
 import os
 import re
 import subprocess
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from imagesmith_firstboot.board import Board, Finished
-from imagesmith_firstboot.documents import CLUSTER_PATH, NODE_PATH
-from imagesmith_firstboot.driver import Driver
+from imagesmith_firstboot.driver import Driver, Step
 from imagesmith_firstboot.errors import CommandError
-from imagesmith_firstboot.partition_table import parse_table
 from imagesmith_firstboot.root import Root
 from imagesmith_firstboot.steps import STEPS
 
-SECRET_HASH = "$6$saltsalt$NeverShowThisHashAnywhere0123456789"
-SECRET_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nNeverShowThisKey\n-----END OPENSSH PRIVATE KEY-----\n"
-IMAGE_SECTORS = 26984448  # JetPack 4.6.1
-IMAGE_APP_LAST = 26980351
-CARD_SECTORS = 62333952  # a 32 GB card
-BUILT_AT_S = 1780000000
+from tests.firstboot.stock_card import BUILT_AT_S, MOUNTED_ROOT, NO_SWAPS, ZRAM, put, sgdisk, show_disk
 
-CLUSTER = {
-    "schema": 1,
-    "name": "mpi",
-    "built_at_s": BUILT_AT_S,
-    "mode": {"kind": "mpi", "options": {}},
-    "licence": {"nvidia-l4t-eula": "accepted"},
-    "locale": "en_US.UTF-8",
-    "timezone": "Europe/Paris",
-    "keyboard": {"layout": "us", "variant": "", "model": "pc105"},
-    "interface": "eth0",
-    "users": [
-        {
-            "name": "guest",
-            "uid": 1000,
-            "groups": ["sudo", "video", "docker"],
-            "shell": "/bin/bash",
-            "gecos": "Guest",
-            "ssh_authorized_keys": ["ssh-ed25519 AAAA someone"],
-        }
-    ],
-    "swap": {"size_bytes": 4 << 30},
-    "mounts": [
-        {"from": "192.168.0.1:/media/nfs", "to": "/media/share", "options": ["hard"]},
-        {"from": "192.168.0.1:/home/guest", "to": "/home/guest", "options": []},
-    ],
-}
-NODE = {
-    "schema": 1,
-    "cluster": "mpi",
-    "index": 1,
-    "hostname": "jetson1-node",
-    "network": {
-        "address": "192.168.0.11/24",
-        "gateway4": "192.168.0.1",
-        "nameservers": ["192.168.0.1"],
-        "search": [],
-    },
-    "passwords": {"guest": SECRET_HASH},
-    "peers": [{"hostname": f"jetson{n}-node", "address": f"192.168.0.{10 + n}"} for n in range(3)],
-}
-
-_FILES = {
-    "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\n",
-    "/etc/shadow": "root:*:19000:0:99999:7:::\n",
-    "/etc/group": "root:x:0:\nsudo:x:27:\nvideo:x:44:\n",
-    "/etc/fstab": "/dev/root / ext4 defaults 0 1\n",
-    "/etc/hosts": "127.0.0.1 localhost\n",
-    "/etc/hostname": "",
-    "/etc/locale.gen": "# locales\n",
-    "/etc/skel/.bashrc": "# bash\n",
-    "/etc/ssh/sshd_config": "UsePAM yes\nAuthorizedKeysFile .ssh/other\n",
-    "/etc/update-motd.d/60-imagesmith": "",
-    "/usr/local/bin/cluster-run": "",
-    "/usr/share/zoneinfo/Europe/Paris": "TZif",
-    "/sbin/mount.nfs": "",
-    "/dev/console": "",
-    "/proc/device-tree/serial-number": "1421019123456\0",
-    "/proc/net/route": "Iface\tDestination\tGateway\n",
-    "/proc/sys/kernel/hostname": "localhost\n",
-    "/proc/sys/kernel/random/boot_id": "boot-1\n",
-    "/proc/swaps": "Filename Type Size Used Priority\n",
-    "/sys/class/net/eth0/address": "00:04:4b:ab:cd:ef\n",
-    "/sys/class/net/lo/address": "00:00:00:00:00:00\n",
-}
-_MOUNTED_ROOT = "22 1 179:1 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
-_ZRAM = "/dev/zram0 partition 507412 0 5\n"
+_MADE_KEYS: Dict[str, Tuple[Finished, List[str]]] = {}
 
 
 class Death(BaseException):
@@ -101,12 +30,12 @@ class Death(BaseException):
 class Fuse:
     """Counts effects; blows before the n-th, and at each one behind it: the dead do nothing more."""
 
-    def __init__(self, limit=None, blow=None):
+    def __init__(self, limit: Optional[int] = None, blow: Optional[Callable[[], None]] = None) -> None:
         self.limit = limit
         self.count = 0
         self._blow = blow
 
-    def burn(self):
+    def burn(self) -> None:
         self.count += 1
         if self.limit is not None and self.count > self.limit:
             if self._blow is not None:
@@ -117,39 +46,52 @@ class Fuse:
 class MortalRoot(Root):
     """A root tree whose every change may be the last: before, between draft and rename, and after."""
 
-    def __init__(self, folder, fuse):
+    def __init__(self, folder: str, fuse: Fuse) -> None:
         super().__init__(folder)
         self.fuse = fuse
 
-    def link(self, inside, target):
+    def link(self, inside: str, target: str) -> bool:
         self.fuse.burn()
         return super().link(inside, target)
 
-    def remove(self, inside):
+    def remove(self, inside: str) -> bool:
         self.fuse.burn()
         return super().remove(inside)
 
-    def _sync(self, handle):
+    def rename(self, inside: str, to: str) -> None:
+        self.fuse.burn()
+        super().rename(inside, to)
+
+    def _sync(self, handle: int) -> None:  # noqa: ARG002 -- see below
         self.fuse.burn()  # no fsync: what a test needs to survive is the process, not the machine
 
 
 class FakeBoard(Board):
     """Simulated programs on the folder of `root`; every call's words and input are kept."""
 
-    def __init__(self, root, fuse=None):
+    def __init__(self, root: Root, fuse: Optional[Fuse] = None) -> None:
         self.root = root
         self.fuse = fuse or Fuse()
-        self.calls = []
-        self.inputs = []
-        self.broken = {}  # program → message: it fails
+        self.calls: List[List[str]] = []
+        self.inputs: List[Optional[str]] = []
+        self.deaf: Set[str] = set()  # programs that do nothing and say all is well
+        self.broken: Dict[str, str] = {}  # program → message: it fails
         self.installed = {"setupcon", "mpirun"}
         self.clock_s = float(BUILT_AT_S + 60)
         self.uptime_s = 100.0
         self.server_up = False
         self.dhcp = True
-        self.notices = []
+        self.notices: List[str] = []
+        self.output = ""
 
-    def run(self, argv, *, input_text=None, timeout_s=120.0, ok=(0,)):
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input_text: Optional[str] = None,
+        timeout_s: float = 120.0,
+        ok: Sequence[int] = (0,),
+    ) -> Finished:
         assert timeout_s > 0
         self.fuse.burn()
         self.calls.append([word.replace(self.root.folder, "") for word in argv])
@@ -157,42 +99,44 @@ class FakeBoard(Board):
         name = os.path.basename(argv[0])
         if name in self.broken:
             raise CommandError(f"{name}: {self.broken[name]}")
-        finished = getattr(self, "_run_" + name.replace("-", "_"))(list(argv[1:]), input_text)
+        if name in self.deaf:
+            return Finished(0, "", "")
+        finished: Finished = getattr(self, "_run_" + name.replace("-", "_"))(list(argv[1:]), input_text)
         self.fuse.burn()
         if finished.returncode not in ok:
             raise CommandError(f"{name}: {finished.stderr.strip()} (exit code {finished.returncode})")
         return finished
 
-    def has(self, program):
+    def has(self, program: str) -> bool:
         return program in self.installed
 
-    def now_s(self):
+    def now_s(self) -> float:
         return self.clock_s
 
-    def monotonic_s(self):
+    def monotonic_s(self) -> float:
         return self.uptime_s
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         self.uptime_s += seconds
         self.clock_s += seconds
 
-    def answers(self, host, port, *, timeout_s):
+    def answers(self, host: str, port: int, *, timeout_s: float) -> bool:
         assert (host, port) == ("192.168.0.1", 2049)
         assert timeout_s < 10
         return self.server_up
 
-    def sync(self):
+    def sync(self) -> None:
         self.fuse.burn()
 
-    def notify(self, text):
+    def notify(self, text: str) -> None:
         self.notices.append(text)
 
-    def programs(self):
+    def programs(self) -> List[str]:
         return [os.path.basename(words[0]) for words in self.calls]
 
     # --- real programs, on files ---------------------------------------------------------------------------
 
-    def _real(self, name, words):
+    def _real(self, name: str, words: List[str]) -> Finished:
         words = [
             self.root.path(word + ".img") if word in ("/dev/mmcblk0", "/dev/mmcblk0p15") else word
             for word in words
@@ -208,69 +152,78 @@ class FakeBoard(Board):
         out, err = child.communicate()
         return Finished(child.returncode, out.decode(), err.decode())
 
-    def _run_sgdisk(self, words, _input):
-        return self._real("sgdisk", words)
+    def _run_sgdisk(self, words: List[str], _input: Optional[str]) -> Finished:
+        assert words[-1] == "/dev/mmcblk0"
+        return sgdisk(self.root, *words[:-1])
 
-    def _run_mkswap(self, words, _input):
+    def _run_mkswap(self, words: List[str], _input: Optional[str]) -> Finished:
         return self._real("mkswap", words)
 
-    def _run_blkid(self, words, _input):
+    def _run_blkid(self, words: List[str], _input: Optional[str]) -> Finished:
         return self._real("blkid", words)
 
-    def _run_ssh_keygen(self, words, _input):
-        return self._real("ssh-keygen", words)
+    def _run_ssh_keygen(self, words: List[str], _input: Optional[str]) -> Finished:
+        if words[0] == "-y":
+            return self._real("ssh-keygen", words)
+        kind, path = words[words.index("-t") + 1], words[-1]
+        if kind not in _MADE_KEYS:  # an RSA key takes a second: made once, used by all boards of a test run
+            finished = self._real("ssh-keygen", words)
+            _MADE_KEYS[kind] = finished, [_read(path), _read(path + ".pub")]
+        finished, (private, public) = _MADE_KEYS[kind]
+        for name, text, mode in ((path, private, 0o600), (path + ".pub", public, 0o644)):
+            self._put(name[len(self.root.folder) :], text)
+            os.chmod(name, mode)
+            self.fuse.burn()
+        return finished
 
-    def _run_mv(self, words, _input):
-        return self._real("mv", words)
-
-    def _run_install(self, words, _input):
+    def _run_install(self, words: List[str], _input: Optional[str]) -> Finished:
         return self._real("install", words)
 
     # --- the kernel ----------------------------------------------------------------------------------------
 
-    def _run_partx(self, words, _input):
+    def _run_partx(self, words: List[str], _input: Optional[str]) -> Finished:
         assert words == ["--update", "/dev/mmcblk0"]
         show_disk(self.root)
         return Finished(0, "", "")
 
-    def _run_resize2fs(self, words, _input):
+    def _run_resize2fs(self, words: List[str], _input: Optional[str]) -> Finished:
         assert words == ["/dev/mmcblk0p1"]
         return Finished(0, "", "")
 
-    def _run_swapon(self, words, _input):
+    def _run_swapon(self, words: List[str], _input: Optional[str]) -> Finished:
         if self._run_blkid(["-p", "-o", "value", "-s", "TYPE", words[0]], None).stdout.strip() != "swap":
             return Finished(255, "", "read swap header failed")
         self._append("/proc/swaps", f"{words[0]} partition 4194300 0 -2\n")
         return Finished(0, "", "")
 
-    def _run_swapoff(self, words, _input):
+    def _run_swapoff(self, words: List[str], _input: Optional[str]) -> Finished:
         assert words == ["--all"]
-        self._put("/proc/swaps", _FILES["/proc/swaps"])
+        self._put("/proc/swaps", NO_SWAPS)
         return Finished(0, "", "")
 
-    def _run_hostname(self, words, _input):
+    def _run_hostname(self, words: List[str], _input: Optional[str]) -> Finished:
         self._put("/proc/sys/kernel/hostname", words[0] + "\n")
         return Finished(0, "", "")
 
-    def _run_date(self, words, _input):
+    def _run_date(self, words: List[str], _input: Optional[str]) -> Finished:
         self.clock_s = float(words[-1].split("@")[1])
         return Finished(0, "", "")
 
-    def _run_modprobe(self, _words, _input):
+    def _run_modprobe(self, _words: List[str], _input: Optional[str]) -> Finished:
         return Finished(0, "", "")
 
-    def _run_chown(self, words, _input):
+    def _run_chown(self, words: List[str], _input: Optional[str]) -> Finished:
         assert words[1] == "1000:guest"
         return Finished(0, "", "")
 
     # --- accounts ------------------------------------------------------------------------------------------
 
-    def _run_groupadd(self, words, _input):
+    def _run_groupadd(self, words: List[str], _input: Optional[str]) -> Finished:
         gid = words[1] if words[0] == "--gid" else str(900 + len(self._rows("group")))
         self._append("/etc/group", f"{words[-1]}:x:{gid}:\n")
         return Finished(0, "", "")
 
-    def _run_useradd(self, words, _input):
+    def _run_useradd(self, words: List[str], _input: Optional[str]) -> Finished:
         given = dict(word[2:].split("=", 1) for word in words[:-1] if "=" in word)
         gid = next(row.split(":")[2] for row in self._rows("group") if row.startswith(given["gid"] + ":"))
         fields = [words[-1], "x", given["uid"], gid, given["comment"], given["home-dir"], given["shell"]]
@@ -279,14 +232,14 @@ class FakeBoard(Board):
         self._append("/etc/shadow", f"{words[-1]}:!:19000:0:99999:7:::\n")
         return Finished(0, "", "")
 
-    def _run_pwconv(self, _words, _input):
+    def _run_pwconv(self, _words: List[str], _input: Optional[str]) -> Finished:
         known = {row.split(":")[0] for row in self._rows("shadow")}
         for row in self._rows("passwd"):
             if row.split(":")[0] not in known:
                 self._append("/etc/shadow", row.split(":")[0] + ":x:19000:0:99999:7:::\n")
         return Finished(0, "", "")
 
-    def _run_usermod(self, words, _input):
+    def _run_usermod(self, words: List[str], _input: Optional[str]) -> Finished:
         user = words[-1]
         if words[0].startswith("--password="):
             self._set_hash(user, words[0].split("=", 1)[1])
@@ -301,13 +254,14 @@ class FakeBoard(Board):
         self._put("/etc/group", "\n".join(rows) + "\n")
         return Finished(0, "", "")
 
-    def _run_chpasswd(self, words, given):
+    def _run_chpasswd(self, words: List[str], given: Optional[str]) -> Finished:
+        assert given is not None
         assert words == ["--encrypted"]
         user, _, word = given.rstrip("\n").partition(":")
         self._set_hash(user, word)
         return Finished(0, "", "")
 
-    def _set_hash(self, user, word):
+    def _set_hash(self, user: str, word: str) -> None:
         rows = [row.split(":") for row in self._rows("shadow")]
         for row in rows:
             if row[0] == user:
@@ -316,45 +270,45 @@ class FakeBoard(Board):
 
     # --- services ------------------------------------------------------------------------------------------
 
-    def _run_systemctl(self, words, _input):
+    def _run_systemctl(self, words: List[str], _input: Optional[str]) -> Finished:
         if words[0] == "stop" and words[1] == "nvzramconfig.service":
-            self._put("/proc/swaps", self._text("/proc/swaps").replace(_ZRAM, ""))
+            self._put("/proc/swaps", self._text("/proc/swaps").replace(ZRAM, ""))
         return Finished(0, "", "")
 
-    def _run_systemd_escape(self, words, _input):
+    def _run_systemd_escape(self, words: List[str], _input: Optional[str]) -> Finished:
         assert words[:2] == ["--path", "--suffix=automount"]
         return Finished(0, words[2].strip("/").replace("/", "-") + ".automount\n", "")
 
-    def _run_nmcli(self, words, _input):
+    def _run_nmcli(self, words: List[str], _input: Optional[str]) -> Finished:
         if "up" in words:
             self.bring_up()
         return Finished(0, "", "")
 
-    def _run_ip(self, _words, _input):
+    def _run_ip(self, _words: List[str], _input: Optional[str]) -> Finished:
         address = self.root.read_text("/kernel/address") or ""
         line = f"2: eth0    inet {address} brd 192.168.0.255 scope global eth0\\  valid_lft forever\n"
         return Finished(0, line if address else "", "")
 
-    def _run_timedatectl(self, _words, _input):
+    def _run_timedatectl(self, _words: List[str], _input: Optional[str]) -> Finished:
         return Finished(0, "  System clock synchronized: yes\n", "")
 
-    def _run_locale(self, _words, _input):
+    def _run_locale(self, _words: List[str], _input: Optional[str]) -> Finished:
         return Finished(0, "C\nC.UTF-8\nPOSIX\n" + (self.root.read_text("/kernel/locales") or ""), "")
 
-    def _run_localedef(self, words, _input):
+    def _run_localedef(self, words: List[str], _input: Optional[str]) -> Finished:
         self._put("/kernel/locales", words[-1].replace("UTF-8", "utf8") + "\n")
         return Finished(0, "", "")
 
-    def _run_setupcon(self, _words, _input):
+    def _run_setupcon(self, _words: List[str], _input: Optional[str]) -> Finished:
         return Finished(1, "", "We are not on the console")
 
-    def _run_sshd(self, words, _input):
+    def _run_sshd(self, words: List[str], _input: Optional[str]) -> Finished:
         assert words[:2] == ["-t", "-f"]
         with open(words[2]) as config:
             first = config.readlines()[1]
         return Finished(0, "", "") if first.startswith("AuthorizedKeysFile ") else Finished(255, "", "bad")
 
-    def _run_ls(self, words, _input):
+    def _run_ls(self, words: List[str], _input: Optional[str]) -> Finished:
         if self.server_up:
             point = words[0].replace(self.root.folder, "")
             self._append("/proc/self/mountinfo", f"90 22 0:50 / {point} rw - nfs4 192.168.0.1:/x rw\n")
@@ -362,119 +316,44 @@ class FakeBoard(Board):
 
     # --- files, past the fuse ------------------------------------------------------------------------------
 
-    def bring_up(self):
+    def bring_up(self) -> None:
         """Do what NetworkManager does with the profile."""
         folder = "/etc/NetworkManager/system-connections"
         for name in self.root.names(folder):
+            if not name.endswith(".nmconnection"):
+                continue
             text = self._text(f"{folder}/{name}")
             static = re.search(r"^address1=([^,\n]+)", text, re.MULTILINE)
             address = static.group(1) if static else "10.0.2.15/24" if self.dhcp else ""
             self._put("/kernel/address", address)
 
-    def _rows(self, table):
+    def _rows(self, table: str) -> List[str]:
         return self._text(f"/etc/{table}").splitlines()
 
-    def _text(self, inside):
+    def _text(self, inside: str) -> str:
         return self.root.read_text(inside) or ""
 
-    def _append(self, inside, text):
+    def _append(self, inside: str, text: str) -> None:
         self._put(inside, self._text(inside) + text)
 
-    def _put(self, inside, text):
-        _put(self.root, inside, text)
+    def _put(self, inside: str, text: str) -> None:
+        put(self.root, inside, text)
 
 
-def _put(root, inside, text):
-    path = root.path(inside)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as out:
-        out.write(text)
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as source:
+        return source.read()
 
 
-def stock_root(folder, cluster=None, node=None, *, fitted=False):
-    """Lay a stock board's files under `folder`; return its root.
-
-    Args:
-        folder: where.
-        cluster: cluster.json; CLUSTER when None.
-        node: node.json; NODE when None, `{}` for a card without identity.
-        fitted: the card was written by `imagesmith flash`: table fitted, swap header there.
-    """
-    root = Root(folder)
-    for inside, text in _FILES.items():
-        _put(root, inside, text)
-    _put(root, "/proc/self/mountinfo", _MOUNTED_ROOT)
-    _put(root, "/proc/swaps", _FILES["/proc/swaps"] + _ZRAM)
-    os.makedirs(root.path("/etc/systemd/system"))
-    os.symlink("/lib/systemd/system/multi-user.target", root.path("/etc/systemd/system/default.target"))
-    write_documents(root, cluster, node)
-    _make_disk(root, fitted=fitted)
-    show_disk(root)
-    return root
-
-
-def write_documents(root, cluster=None, node=None):
-    """Write the two documents as the build and the card plan do."""
-    _put(root, CLUSTER_PATH, json.dumps(CLUSTER if cluster is None else cluster))
-    _put(root, NODE_PATH, json.dumps(NODE if node is None else node).ljust(65536, "\n"))
-    os.chmod(root.path(NODE_PATH), 0o600)
-
-
-def changed(document, **values):
-    """Return a copy of a document with other values."""
-    result = copy.deepcopy(document)
-    result.update(values)
-    return result
-
-
-def _make_disk(root, *, fitted):
-    image = root.path("/dev/mmcblk0.img")
-    with open(image, "w") as disk:
-        disk.truncate((CARD_SECTORS if fitted else IMAGE_SECTORS) * 512)
-    _sgdisk(image, "--set-alignment=1", "--new=14:26624:26879", "--change-name=14:RP4")
-    last = 53944319 if fitted else IMAGE_APP_LAST
-    _sgdisk(image, "--set-alignment=1", f"--new=1:28672:{last}", "--change-name=1:APP")
-    if fitted:
-        _sgdisk(image, "--new=15:53944320:62332927", "--typecode=15:8200", "--change-name=15:SWAP")
-    with open(image, "r+") as disk:
-        disk.truncate(CARD_SECTORS * 512)
-    swap = root.path("/dev/mmcblk0p15.img")
-    with open(swap, "w") as partition:
-        partition.truncate(4 << 30)
-    if fitted:
-        subprocess.check_output(["/usr/sbin/mkswap", "-L", "SWAP", swap], stderr=subprocess.STDOUT)
-
-
-def _sgdisk(image, *words):
-    return subprocess.check_output(["/usr/sbin/sgdisk", *words, image]).decode()
-
-
-def table_of(root):
-    """Return the partition table on the card."""
-    return parse_table(_sgdisk(root.path("/dev/mmcblk0.img"), "--print"))
-
-
-def show_disk(root):
-    """Make /sys show the table on the card, as partx does."""
-    disk = "/sys/devices/mmc0/mmcblk0"
-    for number, entry in table_of(root).entries.items():
-        _put(root, f"{disk}/mmcblk0p{number}/partition", f"{number}\n")
-        _put(root, f"{disk}/mmcblk0p{number}/size", f"{entry.last - entry.first + 1}\n")
-    _put(root, f"{disk}/size", f"{CARD_SECTORS}\n")
-    os.makedirs(root.path("/sys/dev/block"), exist_ok=True)
-    if not root.exists("/sys/dev/block/179:1"):
-        os.symlink("../../devices/mmc0/mmcblk0/mmcblk0p1", root.path("/sys/dev/block/179:1"))
-
-
-def reboot(root, boot_id="boot-2"):
+def reboot(root: Root, boot_id: str = "boot-2") -> None:
     """Forget what a kernel forgets, then do what systemd and NetworkManager do at boot."""
-    _put(root, "/proc/sys/kernel/random/boot_id", boot_id + "\n")
-    _put(root, "/proc/self/mountinfo", _MOUNTED_ROOT)
+    put(root, "/proc/sys/kernel/random/boot_id", boot_id + "\n")
+    put(root, "/proc/self/mountinfo", MOUNTED_ROOT)
     name = (root.read_text("/etc/hostname") or "").strip() or "localhost"
-    _put(root, "/proc/sys/kernel/hostname", name + "\n")
-    _put(root, "/kernel/address", "")
+    put(root, "/proc/sys/kernel/hostname", name + "\n")
+    put(root, "/kernel/address", "")
     zram = root.read_link("/etc/systemd/system/nvzramconfig.service") != "/dev/null"
-    _put(root, "/proc/swaps", _FILES["/proc/swaps"] + (_ZRAM if zram else ""))
+    put(root, "/proc/swaps", NO_SWAPS + (ZRAM if zram else ""))
     show_disk(root)
     board = FakeBoard(root)
     board.bring_up()
@@ -482,36 +361,11 @@ def reboot(root, boot_id="boot-2"):
         board.run(["swapon", "/dev/mmcblk0p15"])
 
 
-def drive(root, board, *, once=False):
-    """Run the agent; return its exit code."""
-    return Driver(root, board, STEPS).run(once=once)
-
-
-def snapshot(root):
-    """Return what the agent left behind: path → content, mode; without times and random keys."""
-    found = {}
-    for folder, _, names in os.walk(root.folder):
-        for name in names:
-            path = os.path.join(folder, name)
-            inside = path[len(root.folder) :]
-            if os.path.islink(path):
-                found[inside] = os.readlink(path)
-            elif inside.endswith(".img"):
-                continue
-            else:
-                found[inside] = (os.stat(path).st_mode & 0o7777, _comparable(root, inside))
-    found["the partition table"] = table_of(root)
-    return found
-
-
-def _comparable(root, inside):
-    text = root.read_text(inside) or ""
-    if "/ssh_host_" in inside:
-        return "a key"
-    if inside in ("/dev/console", "/proc/sys/kernel/random/boot_id"):
-        return ""
-    if inside.endswith((".done", "state.json")):
-        return re.sub(
-            r'"(seconds|attempt|detail|boot_id|inputs_sha256)": ("(\\.|[^"])*"|[0-9.]+)', r'"\1": _', text
-        )
-    return text
+def drive(board: FakeBoard, *, once: bool = False, steps: Sequence[Step] = STEPS) -> int:
+    """Run the agent; return its exit code. What it prints is in `board.output`."""
+    screen = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+            return Driver(board.root, board, steps).run(once=once)
+    finally:
+        board.output += screen.getvalue()

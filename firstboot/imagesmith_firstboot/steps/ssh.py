@@ -49,12 +49,12 @@ def _place_host_keys(context: Context) -> Set[str]:
 
 
 def _make_host_key(context: Context, kind: str) -> None:
-    path = context.root.path(f"{_FOLDER}/ssh_host_{kind}_key")
-    if context.root.exists(f"{_FOLDER}/ssh_host_{kind}_key.pub"):
+    path = f"{_FOLDER}/ssh_host_{kind}_key"
+    if context.root.exists(f"{path}.pub"):
         try:
-            context.board.run(["ssh-keygen", "-y", "-P", "", "-f", path])
+            context.board.run(["ssh-keygen", "-y", "-P", "", "-f", context.root.path(path)])
         except CommandError:
-            context.root.remove(f"{_FOLDER}/ssh_host_{kind}_key")  # cut short by a power cut
+            context.root.remove(path)  # cut short by a power cut
         else:
             return
     # Under another name first: ssh-keygen does not replace in one go. The public half goes last, as the mark.
@@ -63,8 +63,8 @@ def _make_host_key(context: Context, kind: str) -> None:
         context.root.remove(name)
     words = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "root@imagesmith", "-f"]
     context.board.run([*words, context.root.path(draft)], timeout_s=300)
-    context.board.run(["mv", "--force", context.root.path(draft), path])
-    context.board.run(["mv", "--force", context.root.path(f"{draft}.pub"), f"{path}.pub"])
+    context.root.rename(draft, path)
+    context.root.rename(f"{draft}.pub", f"{path}.pub")
 
 
 def _place_authorized_keys(context: Context) -> int:
@@ -84,6 +84,7 @@ def _configure(context: Context) -> None:
     text = context.root.read_text(_CONFIG)
     if text is None:
         raise StepError(f"{_CONFIG} is missing: openssh-server is not installed")
+    context.root.remove(_CANDIDATE)  # a power cut may have left it
     wanted = with_block(text, "keys", [_DIRECTIVE], first=True)
     if wanted == text:
         return
