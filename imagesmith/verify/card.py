@@ -120,7 +120,9 @@ def verify_card(reader: Reader, plan: CardPlan, *, device: Path, on_progress: Pr
     slot = list(patch_faults(reader, [p for p in plan.body_patches if p.offset in slot_offsets]))
     faults = patches + _body_faults(card, [Span(chunk.start, chunk.end) for chunk in plan.chunks])
     traces = _traces(card, faults)
-    identity = wrong_owner or _wrong_node(owner, plan.node) or "; ".join(map(str, slot))
+    if not wrong_owner:
+        wrong_owner = _wrong_node(owner, plan.node)
+    identity = "; ".join([*([wrong_owner] if wrong_owner else []), *map(str, slot)])
     # The agent of a used card may have rewritten the table; what it says must still be right.
     table = _wrong_table(card) if head and traces else "; ".join(head)
     patched_bytes = sum(len(patch.content) for patch in (*plan.body_patches, *plan.head_patches))
