@@ -26,11 +26,12 @@ _ROOTS_FIRST_ID = 100000  # what useradd gives the first user: any range will do
 _TAIL_LINES = 40
 
 # Until its ids are mapped the child is nobody, and an exec would cost it the namespace's capabilities:
-# `unshare --keep-caps` lets it wait here and then become root.
+# `unshare --keep-caps` lets it wait here and then become root. New ids make the kernel drop what --kill-child
+# asked for, so that is asked for again.
 _AWAIT_IDS = """
 echo waiting
 read -r _
-exec setpriv --reuid=0 --regid=0 --clear-groups -- "$@"
+exec setpriv --reuid=0 --regid=0 --clear-groups --pdeathsig=KILL -- "$@"
 """
 
 # setpriv keeps the old /proc: a process namespace of its own needs its own. The file of binfmt.d is one line.

@@ -8,6 +8,9 @@ set -eu
 
 packages=$(grep --invert-match --regexp='^#' --regexp='^$' packages.txt | paste --serial --delimiters=,)
 
+# Python's byte code is the same each time only if its hashes are.
+export PYTHONHASHSEED=0
+
 # Only bullseye itself: the archive of a release that gets no more point releases stays as it is.
 # Documentation, manuals and translations are left out; so is mmdebstrap's own clean-up, which would undo the
 # tree's hostname and machine id: finish.sh cleans instead.
