@@ -1,6 +1,5 @@
 """What a check found, good or bad. A check that was not made has no finding."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +32,6 @@ class Report:
             "ok": self.ok,
             "findings": [{"check": f.check, "ok": f.ok, "detail": f.detail} for f in self.findings],
         }
-
-
-def complaints(findings: tuple[Finding, ...]) -> Iterator[str]:
-    """Yield `check: detail` of each finding that is not good."""
-    return (f"{finding.check}: {finding.detail}" for finding in findings if not finding.ok)
 
 
 def judged(check: str, wrong: str, *, good: str) -> Finding:
