@@ -47,7 +47,7 @@ def table() -> str:
     lines = ["| exit code | promise | errors |", "| --- | --- | --- |"]
     for code, promise in PROMISES.items():
         errors = [f"`{each.__name__}`" for each in error_classes() if each.exit_code == code]
-        lines.append(f"| {code} | {promise} | {', '.join(dict.fromkeys(errors)) or '–'} |")
+        lines.append(f"| {code} | {promise} | {', '.join(dict.fromkeys(errors)) or '-'} |")
     return "\n".join(lines) + "\n"
 
 
