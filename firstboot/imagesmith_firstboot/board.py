@@ -52,7 +52,9 @@ class Board:
                 start_new_session=True,
             )
         except OSError as exc:
-            raise CommandError(f"{argv[0]} cannot be started: {exc.strerror}") from exc
+            # The file may be another than the program: a chroot without /dev/null.
+            why = os.strerror(exc.errno or 0)
+            raise CommandError(f"{argv[0]} cannot be started: {exc.filename}: {why}") from exc
         try:
             out, err = child.communicate(
                 None if input_text is None else input_text.encode(), timeout=timeout_s

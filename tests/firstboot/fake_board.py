@@ -182,7 +182,7 @@ class FakeBoard(Board):
     # --- the kernel ----------------------------------------------------------------------------------------
 
     def _run_partx(self, words: List[str], _input: Optional[str]) -> Finished:
-        assert words == ["--update", "/dev/mmcblk0"]
+        assert words == ["--update", "--nr", "1:15", "/dev/mmcblk0"]
         show_disk(self.root)
         return Finished(0, "", "")
 

@@ -30,7 +30,7 @@ class BoardTest(unittest.TestCase):
 
     def test_a_missing_program_is_told_by_name(self) -> None:
         assert self._error("no-such-program") == (
-            "no-such-program cannot be started: No such file or directory"
+            "no-such-program cannot be started: no-such-program: No such file or directory"
         )
 
     def test_a_program_that_does_not_end_is_left_with_all_its_children(self) -> None:

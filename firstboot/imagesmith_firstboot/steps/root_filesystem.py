@@ -4,14 +4,15 @@ A card written by `imagesmith flash` has a fitted table already; any other card 
 mounted ext4 is safe; nothing is ever moved or shrunk.
 """
 
-from typing import Any
+from typing import Any, Dict
 
 from imagesmith_firstboot.context import Context
 from imagesmith_firstboot.errors import StepError
-from imagesmith_firstboot.kernel_view import RootDisk, root_disk
+from imagesmith_firstboot.kernel_view import root_disk
 from imagesmith_firstboot.partition_table import (
     APP_NUMBER,
     SECTOR_BYTES,
+    SWAP_NUMBER,
     parse_record,
     parse_table,
     plan_fit,
@@ -43,13 +44,14 @@ def run(context: Context) -> str:
     sizes_bytes = {nr: (entry.last - entry.first + 1) * SECTOR_BYTES for nr, entry in table.entries.items()}
     # Asked for on its own: a power cut, or a restart, may lie between the table and the kernel's view of it.
     if sizes_bytes != disk.sizes_bytes:
-        context.board.run(["partx", "--update", device])
-        _require_seen(context, sizes_bytes[APP_NUMBER])
+        # The range is named: partx stops at the count of partitions, and a card may lack 2 to 14 (l4t 1.2).
+        context.board.run(["partx", "--update", "--nr", f"{APP_NUMBER}:{SWAP_NUMBER}", device])
+        _require_seen(context, sizes_bytes)
     context.board.run(["resize2fs", disk.device(APP_NUMBER)], timeout_s=_RESIZE_S)
     return f"{done}, {sizes_bytes[APP_NUMBER] / 2**30:.1f} GiB on {disk.device(APP_NUMBER)}"
 
 
-def _require_seen(context: Context, size_bytes: int) -> None:
+def _require_seen(context: Context, sizes_bytes: Dict[int, int]) -> None:
     seen = root_disk(context.root)
-    if not isinstance(seen, RootDisk) or seen.sizes_bytes.get(APP_NUMBER) != size_bytes:
+    if seen is None or seen.sizes_bytes != sizes_bytes:
         raise StepError("the kernel still uses the old partition table")
