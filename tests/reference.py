@@ -10,7 +10,7 @@ import imagesmith
 from imagesmith.errors import ImagesmithError
 
 REFERENCE = Path(__file__).parents[1] / "docs/reference.md"
-_BEGIN = "<!-- exit codes: made by `make reference` -->\n"
+_BEGIN = "<!-- exit codes: made by `python -m tests.reference` -->\n"
 _END = "<!-- end of exit codes -->\n"
 # The design's promise for each code; a class may say more, never something else.
 PROMISES = {

@@ -110,7 +110,7 @@ def test_an_interrupted_build_leaves_no_appliance_and_no_file(bench: Bench, numb
     assert (child.returncode, "interrupted" in err) == (130, True), err
     assert not bench.out.exists()
     assert [] == [path for path in bench.cache.rglob("*") if path.is_file() and path.suffix == ".qcow2"]
-    assert [] == [path for path in bench.cache.rglob(".new-*")]
+    assert not list(bench.cache.rglob(".new-*"))
     assert [] == processes_naming(str(bench.folder))
 
 
