@@ -150,6 +150,45 @@ def test_a_card_that_wakes_after_it_was_given_up_writes_no_table(
     assert "flush" in hanging.operations[13:], "the late lane clears the table"
 
 
+class WatchedMedium(ScriptedMedium):
+    """Is busy, but never silent, until it is freed."""
+
+    def __init__(self, dirt: bytes, *, until: Callable[[], bool]) -> None:
+        super().__init__(dirt)
+        self._until = until
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        if not self._until():
+            time.sleep(0.01)
+            buffer[:512] = self.content[offset : offset + 512]
+            return 512
+        return super().read_into(offset, buffer)
+
+
+def test_what_a_card_says_after_it_was_given_up_changes_nothing(
+    plan: CardPlan, image: Image, dirt: bytes
+) -> None:
+    late = HangingMedium(dirt, at=12)
+    told: list[Event] = []
+    before = set(threading.enumerate())
+
+    def is_late_lane_gone() -> bool:
+        return not any(t.name == "lane late" for t in set(threading.enumerate()) - before)
+
+    def on_event(event: Event) -> None:
+        told.append(event)
+        if isinstance(event, CardEnded) and event.card == "late":
+            late.free.set()
+
+    busy = WatchedMedium(dirt, until=is_late_lane_gone)
+    report = fly(
+        [job(plan, "late", late), job(plan, "busy", busy)], image, on_event=on_event, stall_timeout_s=0.3
+    )
+
+    assert [Result.FAILED, Result.DONE] == [o.result for o in report.outcomes]
+    assert ["late", "busy"] == [event.card for event in told if isinstance(event, CardEnded)]
+
+
 def test_cancelling_stops_every_card_and_takes_its_table(plan: CardPlan, image: Image, dirt: bytes) -> None:
     cancel = threading.Event()
     media = [ScriptedMedium(dirt), HangingMedium(dirt, at=12)]
