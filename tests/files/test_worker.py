@@ -88,12 +88,15 @@ def test_a_worker_ends_in_good_order_on_sigterm_and_leaves_ctrl_c_to_its_parent(
 
 
 def test_a_worker_whose_parent_stops_listening_is_cancelled_and_reaped(tmp_path: Path) -> None:
+    children: list[int] = []
+
     def work(send: Send, stop: threading.Event) -> None:
-        send("ready")
+        send(os.getpid())
         stop.wait(20)
         (tmp_path / "in order").touch()
 
-    def leave(_message: Any) -> None:
+    def leave(child: int) -> None:
+        children.append(child)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -101,7 +104,7 @@ def test_a_worker_whose_parent_stops_listening_is_cancelled_and_reaped(tmp_path:
 
     assert (tmp_path / "in order").exists()
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(children[0], os.WNOHANG)
 
 
 _KILLED_PARENT = """

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from imagesmith.flash.lane import LaneJob
 from imagesmith.host.media import open_medium
-from imagesmith.host.programs import find_program, run, running
+from imagesmith.host.programs import run, running
 from imagesmith.model.card import CardPlan, Identity
 from imagesmith.model.layout import GPT_BACKUP_BYTES, HEAD_BYTES
 
@@ -142,8 +142,7 @@ def _unmounted(disk: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        program = "fusermount3" if find_program("fusermount3") else "fusermount"
-        run([program, "-u", "-z", disk], ok=(0, 1))
+        run(["fusermount3", "-u", "-z", disk], ok=(0, 1))  # 1: nbdfuse has already gone by itself
 
 
 def _until(is_so: Callable[[], bool], what: str) -> None:

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,24 @@ def test_every_json_line_stands_alone_and_counts_are_cumulative() -> None:
     assert story.SIZE_BYTES == last["checked_bytes"]
     ended = [document for document in documents if document["event"] == "card_ended"]
     assert story.outcome(2).as_dict().items() <= ended[0].items()
+
+
+def test_the_reference_lists_every_event_and_every_field() -> None:
+    out = io.StringIO()
+    jsonl = JsonLines(out)
+    for event in story.events():
+        jsonl(event)
+    documents = [json.loads(line) for line in [*out.getvalue().splitlines(), story.report().to_json()]]
+    text = (Path(__file__).parents[3] / "docs/reference.md").read_text()
+
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, flags=re.MULTILINE))
+    assert {document["event"] for document in documents} == set(listed)
+    for document in documents:
+        if document["event"] != "card_ended":
+            for field in set(document) - {"schema", "event", "time_s"}:
+                assert f"`{field}`" in listed[document["event"]], (document["event"], field)
+    for field in story.outcome(0).as_dict():
+        assert f"`{field}`" in text.partition("An outcome has")[2], field
 
 
 def test_json_progress_comes_at_most_five_times_a_second() -> None:
