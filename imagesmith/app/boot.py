@@ -20,10 +20,13 @@ from imagesmith.host.cardread import open_for_reading
 from imagesmith.host.files import scratch_folder
 from imagesmith.host.folders import cache_folder
 from imagesmith.model.layout import APP_NUMBER
+from imagesmith.model.units import GIB
 from imagesmith.verify.identity import ForeignSlotError, read_identity
 
 PROBE_TIMEOUT_S = 300.0
 READY_TIMEOUT_S = 900.0
+ROOMY_CARD_BYTES = 16 * GIB
+"""What an image is booted on: it is no card yet, and its agent is to find room to grow and to swap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,14 @@ def boot_and_check(card: Path, image: Path, *, say: Callable[[str], None]) -> Bo
     started = time.monotonic()
     with (
         scratch_folder(cache_folder() / "emulator", prefix=".boot-") as scratch,
-        booted(card, kernel=kernel, scratch=scratch, address=address, gateway=gateway) as machine,
+        booted(
+            card,
+            kernel=kernel,
+            scratch=scratch,
+            address=address,
+            gateway=gateway,
+            least_card_bytes=ROOMY_CARD_BYTES if card == image else 0,
+        ) as machine,
     ):
         say(f"{card}: powered on (no Tegra boot chain, no GPU: QEMU's board and a Debian kernel)")
         machine.wait_for_probe(timeout_s=PROBE_TIMEOUT_S)
@@ -85,7 +95,7 @@ def boot_and_check(card: Path, image: Path, *, say: Callable[[str], None]) -> Bo
             on_step=lambda step: say(f"  {step.name}: {step.status} ({step.detail})"),
         )
         seconds = time.monotonic() - started
-        inside = inspect(machine)
+        inside = inspect(machine, interface=cluster["interface"])
         with suppress(VerificationError):  # it is a copy that is thrown away; how it ends proves nothing
             machine.power_off()
     return BootReport(

@@ -47,7 +47,7 @@ class Channels:
 
 
 def card_bytes(size_bytes: int) -> int:
-    """Return the size of SD card that holds so much: QEMU's, like real SDHC, come in powers of two only."""
+    """Return the size of the emulated card that holds so much: QEMU has SD cards in powers of two only."""
     return max(_SMALLEST_CARD_BYTES, 1 << (size_bytes - 1).bit_length())
 
 
@@ -180,6 +180,7 @@ def booted(
     address: IPv4Interface | None = None,
     gateway: IPv4Address | None = None,
     outside: bool = False,
+    least_card_bytes: int = 0,
     memory_mib: int = MEMORY_MIB,
     on_console_line: Callable[[str], None] | None = None,
 ) -> Iterator[Machine]:
@@ -192,6 +193,8 @@ def booted(
         address: the node's static address; None: it uses DHCP.
         gateway: the node's default route.
         outside: whether the guest reaches the host's network.
+        least_card_bytes: the guest sees a card of at least this size; for an image, which is no card yet.
+            What lies behind its end reads as zeros.
         memory_mib: the guest's memory.
         on_console_line: called with every console line, from another thread.
 
@@ -200,7 +203,7 @@ def booted(
         ProgramError: the card cannot be read as a raw image.
     """
     overlay = scratch / "card.qcow2"
-    _make_overlay(card, overlay)
+    _make_overlay(card, overlay, least_bytes=least_card_bytes)
     log = scratch / "qemu.log"
     with contextlib.ExitStack() as stack:
         ours, theirs = zip(*(_socket_pair(stack) for _ in range(2)), strict=True)
@@ -231,9 +234,9 @@ def _socket_pair(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.soc
     return stack.enter_context(ours), stack.enter_context(theirs)
 
 
-def _make_overlay(card: Path, overlay: Path) -> None:
+def _make_overlay(card: Path, overlay: Path, *, least_bytes: int) -> None:
     with card.open("rb") as source:  # stat knows no size of a block device
-        size_bytes = source.seek(0, os.SEEK_END)
+        size_bytes = max(source.seek(0, os.SEEK_END), least_bytes)
     programs.run(
         [
             "qemu-img",
