@@ -151,15 +151,15 @@ def parse_id_range(table: str, user: str, uid: int) -> IdRange | None:
 
 
 def _map_ids(pid: int, users: IdRange, groups: IdRange) -> None:
-    if os.geteuid() == 0:
-        try:
+    try:
+        if os.geteuid() == 0:
             Path(f"/proc/{pid}/uid_map").write_text(f"{users}\n")
             Path(f"/proc/{pid}/gid_map").write_text(f"{groups}\n")
-        except OSError as exc:
-            raise _not_possible(f"ids cannot be mapped: {exc}") from exc
-        return
-    for program, ids in (("newuidmap", users), ("newgidmap", groups)):
-        run([program, str(pid), *str(ids).split()])
+        else:
+            run(["newuidmap", str(pid), *str(users).split()])
+            run(["newgidmap", str(pid), *str(groups).split()])
+    except (OSError, ProgramError) as exc:
+        raise _not_possible(f"ids cannot be mapped: {exc}") from exc
 
 
 @contextlib.contextmanager
