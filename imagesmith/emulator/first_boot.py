@@ -2,18 +2,35 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from imagesmith.emulator.machine import Machine
-from imagesmith.host.programs import ProgramTimeoutError
+from imagesmith.emulator.machine import BootError
+from imagesmith.host.programs import Finished, ProgramTimeoutError
 
 STATE_PATH = "/var/lib/imagesmith/state.json"
 AGENT_UNIT = "imagesmith-firstboot.service"
 RESULT_PATH = "/var/lib/imagesmith/ready"
-_LOOK_EVERY_S = 2.0
 _ANSWER_S = 120.0
+
+
+class Questioned(Protocol):
+    """What answers for a guest: a `Probe`."""
+
+    def run(self, argv: Sequence[str], *, timeout_s: float = ...) -> Finished:
+        """Run a command in the guest."""
+
+
+class Guest(Protocol):
+    """What is needed of a `Machine` here."""
+
+    @property
+    def probe(self) -> Questioned:
+        """Ask it."""
+
+    def failure(self, what: str, *, why: str = ..., remedy: str = ...) -> BootError:
+        """Return an error that holds its last console lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,7 @@ _ROOT_FILLS = 0.9
 
 
 def wait_until_ready(
-    machine: Machine, *, timeout_s: float, on_step: Callable[[Step], None]
+    machine: Guest, *, timeout_s: float, on_step: Callable[[Step], None], look_every_s: float = 2.0
 ) -> tuple[Step, ...]:
     """Wait until the agent has written its result; return its steps.
 
@@ -76,6 +93,7 @@ def wait_until_ready(
         machine: a guest whose probe answers.
         timeout_s: how long to wait.
         on_step: told of each step once it is over, and again when it comes out differently.
+        look_every_s: pause between two looks.
 
     Raises:
         BootError: there is no agent, it gave up, the guest ended, or it is not ready in time.
@@ -102,13 +120,13 @@ def wait_until_ready(
             raise machine.failure(
                 f"first boot gave up in step {error.get('step')!r}", why=str(error.get("message", ""))
             )
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(look_every_s)
     raise machine.failure(
         f"the node was not ready within {timeout_s:.0f} s", why=f"its state: {json.dumps(state)}"
     )
 
 
-def _state(machine: Machine) -> dict[str, Any] | None:
+def _state(machine: Guest) -> dict[str, Any] | None:
     try:
         found = machine.probe.run(["cat", STATE_PATH])
     except ProgramTimeoutError:
@@ -130,7 +148,7 @@ def _steps(state: Mapping[str, Any]) -> list[Step]:
     ]
 
 
-def inspect(machine: Machine, *, interface: str = "eth0") -> Inside:
+def inspect(machine: Guest, *, interface: str = "eth0") -> Inside:
     """Ask a node everything in `QUESTIONS`.
 
     Raises:

@@ -48,7 +48,7 @@ def network_for(
 
     Args:
         address: the node's; None: it asks by DHCP and gets one.
-        gateway: the node's default route; None or one outside the subnet: any free address plays it.
+        gateway: the node's default route; None or no host of the subnet: any free address plays it.
         outside: whether the node reaches the host's network.
 
     Raises:
@@ -58,13 +58,18 @@ def network_for(
     if subnet.num_addresses < _HOSTS_NEEDED + 1:
         raise ValueError(f"{subnet} has no room for a node, a gateway and a name server")
     taken = {address.ip} if address else set()
-    if gateway is None or gateway not in subnet or gateway in taken:
+    if gateway is None or not _is_free_host(gateway, subnet, taken):
         gateway = _free(subnet, taken)
     taken.add(gateway)
     name_server = _free(subnet, taken)
     taken.add(name_server)
     node = address.ip if address else _free(subnet, taken)
     return UserNetwork(subnet=subnet, gateway=gateway, node=node, name_server=name_server, outside=outside)
+
+
+def _is_free_host(address: IPv4Address, subnet: IPv4Network, taken: set[IPv4Address]) -> bool:
+    edges = {subnet.network_address, subnet.broadcast_address}
+    return address in subnet and address not in edges | taken
 
 
 def _free(subnet: IPv4Network, taken: set[IPv4Address]) -> IPv4Address:

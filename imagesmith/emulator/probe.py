@@ -14,8 +14,6 @@ from imagesmith.host.programs import Finished, ProgramTimeoutError
 
 PORT_NAME = "imagesmith.probe"
 _LOOK_EVERY_S = 0.5
-# The guest's clock runs for the question, the host's for the way there and back as well.
-_WAY_S = 30.0
 
 
 class Probe:
@@ -24,9 +22,11 @@ class Probe:
     Args:
         lines: the channel to the guest.
         check: raises when the guest cannot answer any more; asked every half second while waiting.
+        way_s: the guest times the command; the host gives it so much longer for the way there and back.
     """
 
-    def __init__(self, lines: JsonLines, check: Callable[[], None]) -> None:
+    def __init__(self, lines: JsonLines, check: Callable[[], None], *, way_s: float = 30.0) -> None:
+        self._way_s = way_s
         self._lines = lines
         self._check = check
         self._next_id = 0
@@ -39,7 +39,7 @@ class Probe:
             BootError: the guest has ended or panicked.
             ProgramTimeoutError: no answer; if the command had started, it was killed.
         """
-        deadline_s = time.monotonic() + timeout_s + _WAY_S
+        deadline_s = time.monotonic() + timeout_s + self._way_s
         with self._lock:
             self._next_id += 1
             answer = self._ask(
