@@ -1,172 +1,319 @@
-"""Named parsers: one text of a recipe becomes one value. Pure; a ValueError says what to write instead.
+"""Named parsers: one text to one value. Each is pure and raises `FieldError` with what is wrong and a remedy.
 
-No message quotes a text that may be a secret.
+Callers name the key and the line. Nothing here may be given a secret: messages quote the text they refuse.
 """
 
+import difflib
+import functools
 import re
 import zoneinfo
-from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValueError
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network
+from typing import Final
 
-from imagesmith.model.recipe import Secret
-from imagesmith.model.units import MIB, parse_size
+from imagesmith.model.units import GIB, MIB, format_size, parse_size
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8), NAME_REGEX of Debian and Ubuntu
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123, lower case
-_INTERFACE = re.compile(r"[a-z][a-z0-9]{1,14}")
-_LOCALE = re.compile(r"(C|[a-z]{2,3}_[A-Z]{2}(@[a-z]+)?)\.UTF-8")
-_KEYBOARD = re.compile(r"[a-z0-9_,-]{0,64}")
-_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*:/[^\s:]*")
-_FOLDER = re.compile(r"(/[A-Za-z0-9._-]+)+")
-_OPTION = re.compile(r"[A-Za-z0-9_.-]+(=[A-Za-z0-9_.:/-]+)?")
-_VERSION = re.compile(r"[0-9][A-Za-z0-9.+~-]*")
-_HASH = re.compile(r"\$6\$(rounds=\d+\$)?[A-Za-z0-9./]{1,16}\$[A-Za-z0-9./]{86}")
-_PUBLIC_KEY = re.compile(
-    r"(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{32,}={0,3}( .*)?"
+MOST_NODES = 250
+"""A /24 less the network, the broadcast and a few servers; the identity slot holds that many peers."""
+
+_MOST_SHOWN = 60
+
+
+class FieldError(ValueError):
+    """A text is not the value it should be."""
+
+    def __init__(self, message: str, suggestion: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestion = suggestion
+
+
+def shown(text: str) -> str:
+    """Return a text in quotes for a message, cut when long."""
+    return repr(text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…")
+
+
+def closest(word: str, words: Iterable[str]) -> str:
+    """Return `did you mean 'x'?` for the most similar of some words, or nothing."""
+    matches = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f"did you mean {matches[0]!r}?" if matches else ""
+
+
+def shaped(pattern: str, description: str) -> Callable[[str], str]:
+    """Return a parser of texts that match a whole pattern; `description` completes "… is not"."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def parse(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise FieldError(f"{shown(text)} is not {description}")
+        return text
+
+    return parse
+
+
+def one_of(*words: str, why: str = "") -> Callable[[str], str]:
+    """Return a parser of a closed set of words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            listed = f"one of: {', '.join(words)}" if len(words) > 1 else f"write {words[0]}"
+            raise FieldError(
+                f"{shown(text)} is not known here" + (f"; {why}" if why else ""),
+                closest(text, words) or listed,
+            )
+        return text
+
+    return parse
+
+
+def whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    """Return a parser of decimal whole numbers in a range, both ends included."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"0|[1-9][0-9]{0,9}", text):
+            raise FieldError(f"{shown(text)} is not a whole number", "decimal digits, no leading zero")
+        if not lowest <= int(text) <= highest:
+            raise FieldError(f"{text} is out of range", f"{lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def recipe_version(text: str) -> int:
+    """Return the version of the recipe language, which is 1."""
+    if text != "1":
+        raise FieldError(f"recipe version {shown(text)} is not known to this imagesmith", "write version: 1")
+    return 1
+
+
+recipe_name: Final = shaped(
+    r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", "a recipe's name: up to 32 small letters, digits and hyphens"
 )
-_MOST_NODES = 250
-_LEAST_UID, _MOST_UID = 1000, 59999
+base_name: Final = shaped(
+    r"[a-z0-9]+(?:[.-][a-z0-9]+)*", "a base's name; an image file is given with `build --base FILE`"
+)
+overlay_name: Final = shaped(r"[a-z0-9]+(?:-[a-z0-9]+)*", "an overlay's name")
+domain: Final = shaped(
+    r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*",
+    "a domain in small letters",
+)
+mount_option: Final = shaped(r"[a-z][a-z0-9_-]*(?:=[A-Za-z0-9_.:/-]+)?", "one mount option")
+keyboard_variant: Final = shaped(r"[a-z0-9_-]{1,32}", "a keyboard variant such as nodeadkeys")
+keyboard_model: Final = shaped(r"[a-z0-9_]{1,32}", "a keyboard model such as pc105")
+package_version: Final = shaped(
+    r"[0-9]+(?:\.[0-9]+){1,3}(?:(?:a|b|rc)[0-9]+)?(?:\+[a-z0-9.]+)?", "a version such as 1.10.0"
+)
 
 
-def _wrong(message: str) -> NoReturn:
-    raise ValueError(message)
+def hostname_pattern(text: str) -> str:
+    """Return a host name (RFC 1123: letters, digits, hyphens, at most 63) in which `{n}` may stand once."""
+    if text.count("{n}") > 1:
+        raise FieldError(f"{shown(text)} has {{n}} more than once")
+    bare = text.replace("{n}", "0")
+    if set("{}") & set(bare):
+        raise FieldError(f"{shown(text)} has braces around something else than n", "write {n}")
+    if "." in bare:
+        raise FieldError(
+            f"{shown(text)} has a dot: a host name is one label", "the domain goes to nodes.search"
+        )
+    if "_" in bare:
+        raise FieldError(f"{shown(text)} has an underscore", f"write {text.replace('_', '-')}")
+    if text != text.lower():
+        raise FieldError(f"{shown(text)} has capitals, which Kubernetes refuses", f"write {text.lower()}")
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", bare):
+        raise FieldError(
+            f"{shown(text)} is not a host name",
+            "letters, digits and hyphens; no hyphen at either end (RFC 1123)",
+        )
+    if bare.isdigit() or bare == "localhost":
+        raise FieldError(f"{shown(text)} cannot name a host", "for example jetson{n}-node")
+    return text
 
 
-def name(text: str) -> str:
-    """Return a recipe's name."""
-    return text if _NAME.fullmatch(text) else _wrong("write lower-case letters, digits and hyphens")
+def interface(text: str) -> str:
+    """Return a network interface's name (at most 15 characters, not the loopback)."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,14}", text) or text == "lo":
+        raise FieldError(f"{shown(text)} is not a network interface", "a Nano's is eth0")
+    return text
 
 
-def text(value: str) -> str:
-    """Return any text of one line."""
-    return value if value and value.isprintable() else _wrong("write a text on one line")
+def host_address(text: str) -> IPv4Address:
+    """Return the address of one host."""
+    return _unicast(_address(text))
 
 
-def count(value: str) -> int:
-    """Return how many nodes there are."""
-    if not value.isdigit() or not 1 <= int(value) <= _MOST_NODES:
-        _wrong(f"write a number from 1 to {_MOST_NODES}")
-    return int(value)
+def gateway(text: str) -> IPv4Address:
+    """Return a gateway: one host, so without a prefix (`route add default gw 192.168.0.1/24` is an error)."""
+    host, slash, prefix = text.partition("/")
+    if slash:
+        raise FieldError(
+            f"{shown(text)} has a prefix, but a gateway is one host", f"write {host} without /{prefix}"
+        )
+    return host_address(text)
 
 
-def uid(value: str) -> int:
-    """Return a user id of people."""
-    if not value.isdigit() or not _LEAST_UID <= int(value) <= _MOST_UID:
-        _wrong(f"write a number from {_LEAST_UID} to {_MOST_UID}")
-    return int(value)
+def first_address(text: str) -> IPv4Interface:
+    """Return the first node's address with the prefix of its network."""
+    host, slash, prefix = text.partition("/")
+    address = _unicast(_address(host))
+    if not slash:
+        raise FieldError(f"{shown(text)} has no prefix", f"for example {address}/24")
+    if not re.fullmatch(r"[1-9][0-9]?", prefix) or not 1 <= int(prefix) <= 30:  # noqa: PLR2004 -- /31, /32: no LAN
+        raise FieldError(f"{shown(text)} has no usable prefix", f"1 to 30, for example {address}/24")
+    return IPv4Interface(text)
 
 
-def hostname_pattern(value: str) -> str:
-    """Return a host name with at most one {n}."""
-    if value.count("{n}") > 1 or not _LABEL.fullmatch(value.replace("{n}", str(_MOST_NODES - 1))):
-        _wrong("write lower-case letters, digits and hyphens, and {n} for the node's number: jetson{n}-node")
-    return value
+def network(text: str) -> IPv4Network:
+    """Return a network in which no host bit is set."""
+    address, slash, prefix = text.partition("/")
+    host = _address(address)
+    if not slash or not re.fullmatch(r"[1-9][0-9]?", prefix) or int(prefix) > 32:  # noqa: PLR2004 -- bits of an address
+        raise FieldError(f"{shown(text)} is not a network", "for example 10.244.0.0/16")
+    whole = IPv4Network(text, strict=False)
+    if whole.network_address != host:
+        raise FieldError(f"{shown(text)} has host bits set", f"the network is {whole}")
+    return whole
 
 
-def interface(value: str) -> str:
-    """Return a network interface's name."""
-    return value if _INTERFACE.fullmatch(value) else _wrong("write an interface's name; on a Nano it is eth0")
-
-
-def interface_address(value: str) -> IPv4Interface:
-    """Return an address with its prefix."""
+def _address(text: str) -> IPv4Address:
     try:
-        if "/" in value:
-            return IPv4Interface(value)
-    except (AddressValueError, NetmaskValueError, ValueError):
-        pass
-    return _wrong("write the first node's address with its prefix: 192.168.0.10/24")
+        return IPv4Address(text)
+    except AddressValueError as exc:
+        kind = "an IPv6 address; only IPv4 is supported" if text.count(":") > 1 else "not an IPv4 address"
+        raise FieldError(f"{shown(text)} is {kind}", "four numbers from 0 to 255, no leading zeros") from exc
 
 
-def plain_address(value: str) -> IPv4Address:
-    """Return an address without prefix."""
-    if "/" in value:
-        _wrong(f"an address here has no prefix: write {value.partition('/')[0]}")
+def _unicast(address: IPv4Address) -> IPv4Address:
+    unusable = {
+        "the unspecified address": address.is_unspecified,
+        "a loopback address": address.is_loopback,
+        "a multicast address": address.is_multicast,
+        "a link-local address": address.is_link_local,
+        "a reserved address": address.is_reserved,
+    }
+    for what, is_so in unusable.items():
+        if is_so:
+            raise FieldError(f"{address} is {what}: no host can have it", "for example 192.168.0.10")
+    return address
+
+
+def locale(text: str) -> str:
+    """Return a UTF-8 locale such as en_US.UTF-8."""
+    if re.fullmatch(r"C\.UTF-8|[a-z]{2,3}_[A-Z]{2}\.UTF-8(?:@[a-z]+)?", text):
+        return text
+    language = re.match(r"[a-z]{2,3}_[A-Z]{2}", text)
+    raise FieldError(
+        f"{shown(text)} is not a UTF-8 locale",
+        f"write {language[0]}.UTF-8" if language else "for example en_US.UTF-8",
+    )
+
+
+@functools.cache
+def _timezones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones()) - {"localtime", "Factory"}
+
+
+def timezone(text: str) -> str:
+    """Return the name of a time zone of the tz database."""
+    if text not in _timezones():
+        cities = {zone.rpartition("/")[2]: zone for zone in sorted(_timezones())}
+        by_city = cities.get(text.rpartition("/")[2])
+        suggestion = f"did you mean {by_city!r}?" if by_city else closest(text, _timezones())
+        raise FieldError(
+            f"{shown(text)} is not a time zone", suggestion or "Area/City, for example Europe/Paris"
+        )
+    return text
+
+
+_XKB_LAYOUTS = """
+    af al am ara at au az ba bd be bg br brai bt bw by ca cd ch cm cn cz de dk dz ee epo es et fi fo fr gb ge
+    gh gn gr hr hu id ie il in iq ir is it jp ke kg kh kr kz la latam lk lt lv ma mao md me mk ml mm mn mt mv
+    my ng nl no np ph pk pl pt ro rs ru se si sk sn sy tg th tj tm tr tw tz ua us uz vn za
+"""
+_LAYOUTS = frozenset(_XKB_LAYOUTS.split())
+"""The layouts of xkb-data's rules/base.lst."""
+
+_LAYOUT_OF_LANGUAGE = {"en": "us or gb", "uk": "gb, or ua for Ukrainian", "ja": "jp", "da": "dk", "sv": "se"}
+
+
+def keyboard_layout(text: str) -> str:
+    """Return a keyboard layout of XKB."""
+    if text not in _LAYOUTS:
+        suggestion = _LAYOUT_OF_LANGUAGE.get(text, "")
+        raise FieldError(
+            f"{shown(text)} is not a keyboard layout",
+            f"did you mean {suggestion}?" if suggestion else "a code such as us, gb, de, fr",
+        )
+    return text
+
+
+def swap_size(text: str) -> int:
+    """Return the bytes of a swap partition: whole MiB, between 64 MiB and 64 GiB."""
     try:
-        return IPv4Address(value)
-    except AddressValueError:
-        return _wrong("write an IPv4 address: 192.168.0.1")
-
-
-def domain(value: str) -> str:
-    """Return a search domain."""
-    good = all(_LABEL.fullmatch(label) for label in value.split("."))
-    return value if good else _wrong("write a domain name")
-
-
-def locale(value: str) -> str:
-    """Return a locale."""
-    return value if _LOCALE.fullmatch(value) else _wrong("write a UTF-8 locale: en_US.UTF-8")
-
-
-def timezone(value: str) -> str:
-    """Return a time zone of the tz database."""
-    good = value in zoneinfo.available_timezones() and not value.startswith(("posix", "right"))
-    return value if good else _wrong("write a time zone of the tz database: Europe/Paris")
-
-
-def keyboard(value: str) -> str:
-    """Return a word of keyboard-configuration."""
-    return value if _KEYBOARD.fullmatch(value) else _wrong("write a layout as in /etc/default/keyboard: us")
-
-
-def account(value: str) -> str:
-    """Return a user's or group's name."""
-    return value if _ACCOUNT.fullmatch(value) else _wrong("write a lower-case account name")
-
-
-def folder(value: str) -> str:
-    """Return an absolute folder."""
-    good = _FOLDER.fullmatch(value) and not {".", ".."} & set(value.split("/"))
-    return value if good else _wrong("write an absolute folder without spaces: /media/share")
-
-
-def mount_source(value: str) -> str:
-    """Return `server:/path`."""
-    return value if _SOURCE.fullmatch(value) else _wrong("write server:/folder: 192.168.0.1:/media/nfs")
-
-
-def mount_option(value: str) -> str:
-    """Return one mount option."""
-    return value if _OPTION.fullmatch(value) else _wrong("write one mount option: ro")
-
-
-def swap_size(value: str) -> int:
-    """Return bytes, a whole number of MiB."""
-    size_bytes = parse_size(value)
+        size_bytes = parse_size(text)
+    except ValueError as exc:
+        raise FieldError(f"{shown(text)} is not a size", "for example 4GiB") from exc
+    if not 64 * MIB <= size_bytes <= 64 * GIB:
+        raise FieldError(
+            f"{format_size(size_bytes)} is no sensible swap", "64MiB to 64GiB; leave out swap for none"
+        )
     if size_bytes % MIB:
-        _wrong("write a whole number of MiB: 4GiB")
+        whole = round(size_bytes / MIB)
+        raise FieldError(f"{shown(text)} is not a whole number of MiB", f"write {whole}MiB")
     return size_bytes
 
 
-def version(value: str) -> str:
-    """Return a package's version."""
-    return value if _VERSION.fullmatch(value) else _wrong("write a version: 1.10.0")
+def mount_source(text: str) -> str:
+    """Return an NFS source `server:/path`."""
+    server, colon, path = text.partition(":")
+    if not colon or not server or not path.startswith("/"):
+        raise FieldError(
+            f"{shown(text)} is not an NFS share", "server:/path, for example 192.168.0.1:/media/nfs"
+        )
+    if re.fullmatch(r"[0-9./]+", server):
+        host_address(server)
+    else:
+        domain(server.lower())
+    return f"{server}:{_plain_path(path, text)}"
 
 
-def password_hash(value: str) -> Secret:
-    """Return a sha512-crypt hash. Never quotes what it refuses."""
-    if _HASH.fullmatch(value):
-        return Secret(value)
-    make = "make one with: openssl passwd -6"
-    if value.startswith(("$y$", "$gy$", "$7$")):
-        _wrong(f"the board's glibc 2.27 does not know yescrypt, the user would be locked out; {make}")
-    if value.startswith("$6$"):
-        _wrong(f"not a whole $6$ hash; {make}")
-    if value.startswith("$"):
-        _wrong(f"only $6$ (sha512-crypt) hashes are taken; {make}")
-    return _wrong(f"a plain password is never taken; {make}")
+def mount_target(text: str) -> str:
+    """Return a folder of the node to mount on: no folder the system itself lives in."""
+    path = _plain_path(text, text)
+    if path in _WHOLE_FOLDERS or path.split("/")[1] in _SYSTEM_FOLDERS:
+        raise FieldError(f"{shown(text)} belongs to the system", "a folder under /media, /mnt, /srv or /home")
+    return path
 
 
-def public_key(value: str) -> str:
-    """Return one authorized_keys line without options. Never quotes what it refuses."""
-    if "PRIVATE KEY" in value:
-        _wrong("this is a private key: it must never leave its machine; name the .pub file beside it")
-    good = _PUBLIC_KEY.fullmatch(value.strip())
-    return value.strip() if good else _wrong("write a public key as in id_ed25519.pub")
+_ROOT_FOLDERS = "bin boot dev etc lib lib64 lost+found proc root run sbin snap sys tmp usr var"
+_SYSTEM_FOLDERS = frozenset(_ROOT_FOLDERS.split())
+_WHOLE_FOLDERS = frozenset({"/", "/home", "/opt", "/opt/nvidia"})
 
 
-def accepted(value: str) -> bool:
+def _plain_path(path: str, text: str) -> str:
+    if not path.startswith("/"):
+        raise FieldError(f"{shown(text)} is not an absolute path")
+    if re.search(r"[\s\\#,\"']", path):
+        raise FieldError(f"{shown(text)} has a blank or a special character", "fstab cannot hold it plainly")
+    plain = path.rstrip("/") or "/"
+    if any(part in {"", ".", ".."} for part in plain.split("/")[1:]) and plain != "/":
+        raise FieldError(f"{shown(text)} is not a plain path", "no '..', '.' or '//'")
+    return plain
+
+
+def accepted(text: str) -> bool:
     """Return True for the one word that accepts a licence."""
-    return value == "accepted" or _wrong("write accepted, once you have read and accepted the licence")
+    if text != "accepted":
+        raise FieldError(f"{shown(text)} accepts nothing", "read the licence, then write accepted")
+    return True
+
+
+def kubernetes_version(text: str) -> str:
+    """Return a Kubernetes minor or patch version that runs on the board's 4.9 kernel."""
+    match = re.fullmatch(r"1\.(\d{1,3})(?:\.\d{1,3})?", text, re.ASCII)
+    if match is None:
+        raise FieldError(f"{shown(text)} is not a Kubernetes version", "for example 1.31, without a v")
+    # pkgs.k8s.io begins at 1.24; from 1.32 on kubeadm's SystemVerification refuses kernel 4.9 (l4t 7.2).
+    if not 24 <= int(match[1]) <= 31:  # noqa: PLR2004 -- the two minors of the line above
+        raise FieldError(f"{text} does not run on a Nano: its kernel is 4.9", "1.24 to 1.31")
+    return text

@@ -1,6 +1,7 @@
 """From a recipe's file to a checked recipe. The only module of this room that reads recipe files."""
 
-import difflib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +9,14 @@ from imagesmith.errors import Problem, RecipeError
 from imagesmith.host.folders import data_folder
 from imagesmith.model.recipe import Recipe
 from imagesmith.recipe.extends import lay_over
+from imagesmith.recipe.fields import FieldError, closest, shown
 from imagesmith.recipe.reader import Problems
-from imagesmith.recipe.schema import parse_recipe
+from imagesmith.recipe.schema import check_version, parse_recipe
 from imagesmith.recipe.semantics import Broken, broken_rules, warnings
-from imagesmith.recipe.strict_yaml import parse_yaml
+from imagesmith.recipe.strict_yaml import MOST_BYTES, parse_yaml
 from imagesmith.recipe.tree import Entry, Place, YamlList, YamlMap, YamlNode, YamlText
 
-_MOST_KEY_FILE_BYTES = 64 * 1024
+_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,8 @@ def find_recipe(name_or_path: str) -> Path:
     shipped = shipped_recipes()
     if name_or_path in shipped:
         return shipped[name_or_path]
-    close = difflib.get_close_matches(name_or_path, shipped, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"shipped with imagesmith: {', '.join(shipped)}"
-    raise RecipeError(
-        [Problem(name_or_path, 1, "", "no such recipe: neither a file nor a shipped one", hint)]
-    )
+    message = "no such recipe: neither a file nor one that travels with imagesmith"
+    raise RecipeError([Problem(name_or_path, 1, "", message, _offer(name_or_path))])
 
 
 def load_recipe(path: Path) -> LoadedRecipe:
@@ -62,59 +61,94 @@ def load_recipe(path: Path) -> LoadedRecipe:
     if root is None:
         raise RecipeError(problems.found)
     recipe = parse_recipe(root, problems, _read_named_file)
-    if not problems.found:
-        problems.found += [_placed(broken, root) for broken in broken_rules(recipe)]
+    faulty = [problem.key for problem in problems.found]
+    problems.found += [_placed(broken, root) for broken in broken_rules(recipe, faulty, _overlay_names())]
     if problems.found:
         raise RecipeError(problems.found)
     odd = tuple(_placed(broken, root) for broken in warnings(recipe))
     return LoadedRecipe(recipe, odd, tuple(files))
 
 
+def _overlay_names() -> frozenset[str]:
+    return frozenset(path.name for path in data_folder("overlays").iterdir() if path.is_dir())
+
+
 def _merged(path: Path, problems: Problems, files: list[Path]) -> YamlMap | None:
+    """Return the tree of a file over those it extends; None when one of them cannot be read as a tree."""
     files.append(path)
     try:
-        content = path.read_bytes()
-    except OSError as exc:
-        problems.found.append(Problem(str(path), 1, "", f"the file cannot be read: {exc.strerror}"))
+        content = _content(path)
+    except FieldError as exc:
+        problems.add(Place(str(path), 1), "", exc.message)
         return None
     parsed = parse_yaml(content, str(path))
     problems.found += parsed.problems
     root = parsed.root
-    entry = root.entries.get("extends") if root else None
-    if root is None or entry is None:
+    if root is None:
+        return None
+    check_version(root, problems)
+    entry = root.entries.get("extends")
+    if entry is None:
         return root
     below = _extended(path, entry, problems)
     if below is None:
-        return root
+        return None
     if below.resolve() in {file.resolve() for file in files}:
-        problems.add(entry.place, "extends", "recipes extend each other in a circle")
-        return root
+        circle = " → ".join(file.name for file in (*files, below))
+        problems.add(entry.place, "extends", f"recipes extend each other in a circle: {circle}")
+        return None
     lower = _merged(below, problems, files)
-    return lay_over(root, lower) if lower else root
+    return lay_over(root, lower) if lower else None
 
 
 def _extended(path: Path, entry: Entry, problems: Problems) -> Path | None:
-    if not isinstance(entry.value, YamlText):
-        problems.add(entry.place, "extends", "name one recipe: a file, or the name of a shipped one")
+    """Return the file a recipe extends: a name is a shipped recipe, a path starts at the recipe's folder."""
+    node = entry.value
+    if not isinstance(node, YamlText) or node.is_null:
+        problems.add(entry.place, "extends", "name one recipe", "a shipped one (mpi, k8s), or a file")
         return None
-    beside = path.parent / entry.value.text
-    try:
-        return beside if beside.is_file() else find_recipe(entry.value.text)
-    except RecipeError as exc:
-        (wrong,) = exc.problems
-        problems.add(entry.place, "extends", f"{entry.value.text!r}: {wrong.message}", wrong.suggestion)
-        return None
+    if "/" in node.text or node.text.endswith(_SUFFIXES):
+        return path.parent / Path(node.text)
+    found = shipped_recipes().get(node.text)
+    if found is None:
+        problems.add(node.place, "extends", f"no shipped recipe named {shown(node.text)}", _offer(node.text))
+    return found
+
+
+def _offer(name: str) -> str:
+    shipped = shipped_recipes()
+    close = closest(name, shipped)
+    return f"{close} " * bool(close) + f"shipped: {', '.join(shipped)}"
 
 
 def _read_named_file(name: str, place: Place) -> str:
-    path = Path(name).expanduser()
-    if not path.is_absolute():
-        path = Path(place.file).parent / path
+    # The name is not quoted in any message: somebody may have written the password itself there.
     try:
-        content = path.read_bytes()[:_MOST_KEY_FILE_BYTES]
+        path = Path(place.file).parent / Path(name).expanduser()
+    except RuntimeError as exc:
+        raise FieldError("the file is in the home of a user that is not on this machine") from exc
+    try:
+        return _content(path).decode()
+    except UnicodeDecodeError as exc:
+        raise FieldError("the file is not text") from exc
+
+
+def _content(path: Path) -> bytes:
+    """Return a regular file's bytes. A pipe or device would block or never end.
+
+    Raises:
+        FieldError: it cannot be read, or is too large for anything a recipe consists of.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as source:
+            if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+                raise FieldError("the file is not a regular file")
+            return source.read(MOST_BYTES + 1)
     except OSError as exc:
-        raise ValueError(f"the file {name} cannot be read: {exc.strerror}") from exc
-    return content.decode("utf-8", errors="replace")
+        reason = exc.strerror or "unknown error"
+        raise FieldError(f"the file cannot be read: {reason}", "paths start at the recipe's folder") from exc
+    except UnicodeEncodeError as exc:
+        raise FieldError("the file cannot be read: no file has such a name") from exc
 
 
 def _placed(broken: Broken, root: YamlMap) -> Problem:

@@ -1,14 +1,15 @@
 """Reads a tree key by key: collects every problem with its place, and goes on. Pure."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from imagesmith.errors import Problem
+from imagesmith.recipe.fields import FieldError, closest
 from imagesmith.recipe.tree import Entry, Place, YamlList, YamlMap, YamlNode, YamlText, kind_of
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 @dataclass(slots=True)
@@ -39,8 +40,7 @@ class Section:
         """Refuse every key that is not known, with the nearest that is."""
         for key, entry in self.entries.items():
             if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known) or 'none'}"
+                hint = closest(key, known) or f"known here: {', '.join(known) or 'none'}"
                 self.problems.add(entry.place, self.path(key), "unknown key", hint)
         return self
 
@@ -52,30 +52,31 @@ class Section:
         """Return where a key stands, or else its map."""
         return self.entries[key].place if key in self.entries else self.place
 
-    def text(self, key: str, parse: Callable[[str], T], default: T) -> T:
+    def text(self, key: str, parse: Callable[[str], T], default: D) -> T | D:
         """Return a parsed text, or the default where it is missing or wrong (and then a problem)."""
         entry = self.entries.get(key)
-        return (
-            default
-            if entry is None
-            else self.parsed(self.path(key), entry.value, entry.place, parse, default)
-        )
+        return default if entry is None else self.parsed(self.path(key), entry.value, parse, default)
 
-    def required(self, key: str, parse: Callable[[str], T], stand_in: T) -> T:
+    def required(self, key: str, parse: Callable[[str], T], stand_in: T, *, example: str) -> T:
         """Return a parsed text; a missing one is a problem and the stand-in is returned."""
         if key not in self.entries:
-            self.problems.add(self.place, self.path(key), "this key is missing")
+            self.missing(key, f"{key}: {example}")
         return self.text(key, parse, stand_in)
 
-    def parsed(self, path: str, node: YamlNode, place: Place, parse: Callable[[str], T], default: T) -> T:
+    def missing(self, key: str, example: str) -> None:
+        """Report a key that must be there."""
+        self.problems.add(self.place, self.path(key), "this key is missing", f"for example {example}")
+
+    def parsed(self, path: str, node: YamlNode, parse: Callable[[str], T], default: D) -> T | D:
         """Return one node's text, parsed."""
         if not isinstance(node, YamlText) or node.is_null:
-            self.problems.add(place, path, f"a text is wanted, this is {kind_of(node)}")
+            hint = "quote a text that begins with { or [" if not isinstance(node, YamlText) else ""
+            self.problems.add(node.place, path, f"a text is wanted, this is {kind_of(node)}", hint)
             return default
         try:
             return parse(node.text)
-        except ValueError as exc:
-            self.problems.add(node.place, path, str(exc))
+        except FieldError as exc:
+            self.problems.add(node.place, path, exc.message, exc.suggestion)
             return default
 
     def section(self, key: str) -> "Section":
@@ -89,8 +90,7 @@ class Section:
         """Return a node as a map; a problem where it is none."""
         if isinstance(node, YamlMap):
             return Section(path, place, node.entries, self.problems)
-        if not (isinstance(node, YamlText) and node.is_null):
-            self.problems.add(place, path, f"a map is wanted, this is {kind_of(node)}")
+        self.problems.add(place, path, f"a map is wanted, this is {kind_of(node)}")
         return Section(path, place, {}, self.problems)
 
     def items(self, key: str) -> Iterator[tuple[str, YamlNode]]:
@@ -99,9 +99,8 @@ class Section:
         if entry is None:
             return
         if not isinstance(entry.value, YamlList):
-            self.problems.add(
-                entry.place, self.path(key), f"a list is wanted, this is {kind_of(entry.value)}"
-            )
+            kind = kind_of(entry.value)
+            self.problems.add(entry.place, self.path(key), f"a list is wanted, this is {kind}")
             return
         for number, node in enumerate(entry.value.items):
             yield f"{self.path(key)}[{number}]", node
@@ -110,5 +109,5 @@ class Section:
         """Return a list of parsed texts; the wrong ones are problems and left out."""
         values: list[T] = []
         for path, node in self.items(key):
-            values += self.parsed(path, node, node.place, lambda text: [parse(text)], [])
+            values += self.parsed(path, node, lambda text: [parse(text)], [])
         return tuple(values)

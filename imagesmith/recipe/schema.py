@@ -1,37 +1,38 @@
 """A tree becomes a `Recipe`: which keys there are and what each may hold. Pure."""
 
 from collections.abc import Callable
-from ipaddress import ip_network
 from typing import Any, TypeVar
 
 from imagesmith.model.recipe import Keyboard, Mode, Mount, Nodes, Recipe, Secret, User
-from imagesmith.recipe import fields
+from imagesmith.recipe import accounts, fields
 from imagesmith.recipe.reader import Problems, Section
 from imagesmith.recipe.tree import Place, YamlMap, YamlNode
 
 T = TypeVar("T")
 ReadFile = Callable[[str, Place], str]
-"""Returns the text of a file a recipe names, relative to the recipe's folder; raises ValueError."""
+"""Returns the text of a file that a recipe names, relative to that recipe's folder; raises FieldError."""
 
-VERSION = "1"
 LICENCE = "nvidia-l4t-eula"
 _KEYS = (
     "version", "extends", "name", "base", "licence", "nodes", "locale", "timezone", "keyboard",
     "users", "swap", "mounts", "mode", "overlays",
 )  # fmt: skip
 _MPI_KEYS = ("pytorch", "torchvision", "tensorflow", "horovod")
-_K8S_KEYS = ("engine", "version", "pod_cidr")
+
+
+def check_version(root: YamlMap, problems: Problems) -> None:
+    """Report a file that does not say which version of the language it is in; each says it for itself."""
+    Section("", root.place, root.entries, problems).required("version", fields.recipe_version, 1, example="1")
 
 
 def parse_recipe(root: YamlMap, problems: Problems, read_file: ReadFile) -> Recipe:
-    """Return the recipe of a merged tree; where something is wrong there is a problem and a placeholder."""
+    """Return the recipe of a merged tree; where something is wrong there is a problem and a stand-in."""
     top = Section("", root.place, root.entries, problems).only(*_KEYS)
-    _check_version(top)
     mode, options = _mode(top)
     return Recipe(
-        name=top.required("name", fields.name, "unnamed"),
-        base=top.required("base", fields.text, ""),
-        nodes=_nodes(top.section("nodes"), is_there=top.has("nodes")),
+        name=top.required("name", fields.recipe_name, "unnamed", example="mpi"),
+        base=top.required("base", fields.base_name, "", example="jetpack-4.6.1-nano"),
+        nodes=_nodes(top),
         mode=mode,
         mode_options=options,
         licence_accepted=top.section("licence").only(LICENCE).text(LICENCE, fields.accepted, default=False),
@@ -39,58 +40,55 @@ def parse_recipe(root: YamlMap, problems: Problems, read_file: ReadFile) -> Reci
         timezone=top.text("timezone", fields.timezone, "Etc/UTC"),
         keyboard=_keyboard(top.section("keyboard")),
         users=tuple(_user(top, path, node, read_file) for path, node in top.items("users")),
-        swap_bytes=top.section("swap").only("size").text("size", fields.swap_size, 0),
+        swap_bytes=_swap_bytes(top),
         mounts=tuple(_mount(top, path, node) for path, node in top.items("mounts")),
-        overlays=top.texts("overlays", fields.name),
+        overlays=top.texts("overlays", fields.overlay_name),
     )
 
 
-def _check_version(top: Section) -> None:
-    said = top.required("version", fields.text, VERSION)
-    if said != VERSION:
-        top.problems.add(top.place_of("version"), "version", "this imagesmith reads version 1 only")
-
-
-def _nodes(section: Section, *, is_there: bool) -> Nodes:
-    if not is_there:
-        section.problems.add(section.place, "nodes", "this key is missing")
+def _nodes(top: Section) -> Nodes:
+    if not top.has("nodes"):
+        top.missing("nodes", 'nodes: {count: 8, hostname: "jetson{n}-node"}')
         return Nodes(1, "node{n}", "eth0", None, None, ())
+    section = top.section("nodes")
     section.only("count", "hostname", "interface", "addresses", "gateway4", "nameservers", "search")
     return Nodes(
-        count=section.required("count", fields.count, 1),
-        hostname=section.required("hostname", fields.hostname_pattern, "node{n}"),
+        count=section.required("count", fields.whole_number(1, fields.MOST_NODES), 1, example="8"),
+        hostname=section.required("hostname", fields.hostname_pattern, "node{n}", example='"jetson{n}-node"'),
         interface=section.text("interface", fields.interface, "eth0"),
-        addresses=section.text("addresses", lambda text: _maybe(fields.interface_address(text)), None),
-        gateway4=section.text("gateway4", lambda text: _maybe(fields.plain_address(text)), None),
-        nameservers=section.texts("nameservers", fields.plain_address),
+        addresses=section.text("addresses", fields.first_address, None),
+        gateway4=section.text("gateway4", fields.gateway, None),
+        nameservers=section.texts("nameservers", fields.host_address),
         search=section.texts("search", fields.domain),
     )
-
-
-def _maybe(value: T) -> T | None:
-    return value
 
 
 def _keyboard(section: Section) -> Keyboard:
     section.only("layout", "variant", "model")
     return Keyboard(
-        layout=section.text("layout", fields.keyboard, "us"),
-        variant=section.text("variant", fields.keyboard, ""),
-        model=section.text("model", fields.keyboard, "pc105"),
+        layout=section.text("layout", fields.keyboard_layout, "us"),
+        variant=section.text("variant", fields.keyboard_variant, ""),
+        model=section.text("model", fields.keyboard_model, "pc105"),
     )
+
+
+def _swap_bytes(top: Section) -> int:
+    if not top.has("swap"):
+        return 0
+    return top.section("swap").only("size").required("size", fields.swap_size, 0, example="4GiB")
 
 
 def _user(top: Section, path: str, node: YamlNode, read_file: ReadFile) -> User:
     section = top.as_section(path, node, node.place)
     section.only("name", "uid", "gecos", "shell", "groups", "passwd", "ssh_authorized_keys")
     return User(
-        name=section.required("name", fields.account, "nobody"),
-        uid=section.required("uid", fields.uid, 1000),
-        groups=section.texts("groups", fields.account),
-        shell=section.text("shell", fields.folder, "/bin/bash"),
-        gecos=section.text("gecos", fields.text, ""),
+        name=section.required("name", accounts.user_name, "nobody", example="guest"),
+        uid=section.required("uid", accounts.uid, 1000, example="1000"),
+        groups=section.texts("groups", accounts.group_name),
+        shell=section.text("shell", accounts.shell, "/bin/bash"),
+        gecos=section.text("gecos", accounts.gecos, ""),
         passwd=_password(section, read_file),
-        ssh_authorized_keys=_keys(section, read_file),
+        ssh_authorized_keys=_authorized_keys(section, read_file),
     )
 
 
@@ -98,86 +96,66 @@ def _password(section: Section, read_file: ReadFile) -> Secret | None:
     entry = section.entries.get("passwd")
     if entry is None:
         return None
-    path = section.path("passwd")
-    text = _text_or_file(section, path, entry.value, read_file)
-    if text is None:
-        return None
-    try:
-        return fields.password_hash(text.splitlines()[0].strip() if text.strip() else "")
-    except ValueError as exc:
-        section.problems.add(entry.place, path, str(exc))
-        return None
+    node, parse = _behind(entry.value, read_file, accounts.password_hash)
+    return section.parsed(section.path("passwd"), node, parse, None)
 
 
-def _keys(section: Section, read_file: ReadFile) -> tuple[str, ...]:
+def _authorized_keys(section: Section, read_file: ReadFile) -> tuple[str, ...]:
     keys: list[str] = []
-    for path, node in section.items("ssh_authorized_keys"):
-        for line in (_text_or_file(section, path, node, read_file) or "").splitlines():
-            if not line.strip() or line.startswith("#"):
-                continue
-            try:
-                keys.append(fields.public_key(line))
-            except ValueError as exc:
-                section.problems.add(node.place, path, str(exc))
-                break  # a private key has many lines, and one word about it is enough
+    for path, item in section.items("ssh_authorized_keys"):
+        node, parse = _behind(item, read_file, accounts.public_keys)
+        keys += section.parsed(path, node, parse, ())
     return tuple(keys)
 
 
-def _text_or_file(section: Section, path: str, node: YamlNode, read_file: ReadFile) -> str | None:
-    if not isinstance(node, YamlMap):
-        return section.parsed(path, node, node.place, _maybe, None)
-    source = section.as_section(path, node, node.place).only("file")
-    name = source.required("file", fields.text, "")
-    if not name:
-        return None
-    try:
-        return read_file(name, node.place)
-    except ValueError as exc:
-        section.problems.add(node.place, f"{path}.file", str(exc))
-        return None
+def _behind(
+    node: YamlNode, read_file: ReadFile, parse: Callable[[str], T]
+) -> tuple[YamlNode, Callable[[str], T]]:
+    """Return what is to be parsed and how: the node itself, or for `{file: PATH}` the path, through the file.
+
+    No other key is looked at, let alone quoted: in `passwd: {secret}` the key is the secret.
+    """
+    if isinstance(node, YamlMap) and list(node.entries) == ["file"]:
+        return node.entries["file"].value, lambda name: parse(read_file(name, node.place))
+    return node, parse
 
 
 def _mount(top: Section, path: str, node: YamlNode) -> Mount:
     section = top.as_section(path, node, node.place).only("from", "to", "options")
     return Mount(
-        source=section.required("from", fields.mount_source, ""),
-        target=section.required("to", fields.folder, ""),
+        source=section.required("from", fields.mount_source, "", example="192.168.0.1:/media/nfs"),
+        target=section.required("to", fields.mount_target, "", example="/media/share"),
         options=section.texts("options", fields.mount_option),
     )
 
 
 def _mode(top: Section) -> tuple[Mode, dict[str, Any]]:
+    if not top.has("mode"):
+        top.missing("mode", "mode: {mpi: {}}")
+        return Mode.NONE, {}
     section = top.section("mode").only(*map(str, Mode))
     if len(section.entries) != 1:
-        top.problems.add(top.place_of("mode"), "mode", "write exactly one of mpi, k8s, none")
+        if section.entries or isinstance(top.entries["mode"].value, YamlMap):
+            top.problems.add(
+                top.place_of("mode"), "mode", "one mode is wanted, no more, no less", "mpi, k8s or none"
+            )
         return Mode.NONE, {}
     (word,) = section.entries
     options = section.section(word)
     if word == Mode.MPI:
         options.only(*_MPI_KEYS)
-        return Mode.MPI, {key: options.text(key, fields.version, "") for key in options.entries}
+        return Mode.MPI, {
+            key: options.text(key, fields.package_version, "") for key in _MPI_KEYS if options.has(key)
+        }
     if word == Mode.K8S:
-        return Mode.K8S, _k8s(options.only(*_K8S_KEYS))
+        return Mode.K8S, _k8s(options.only("engine", "version", "pod_cidr"))
     options.only()
     return Mode.NONE, {}
 
 
 def _k8s(options: Section) -> dict[str, Any]:
     return {
-        "engine": options.text("engine", _engine, "kubeadm"),
-        "version": options.text("version", fields.version, ""),
-        "pod_cidr": options.text("pod_cidr", _network, "10.244.0.0/16"),
+        "engine": options.text("engine", fields.one_of("kubeadm", "k3s"), "kubeadm"),
+        "version": options.text("version", fields.kubernetes_version, "1.31"),
+        "pod_cidr": str(options.text("pod_cidr", fields.network, "10.244.0.0/16")),
     }
-
-
-def _engine(text: str) -> str:
-    if text not in {"kubeadm", "k3s"}:
-        raise ValueError("write kubeadm or k3s")
-    return text
-
-
-def _network(text: str) -> str:
-    try:
-        return str(ip_network(text))
-    except ValueError as exc:
-        raise ValueError(f"write a network without host bits: 10.244.0.0/16 ({exc})") from exc
