@@ -17,7 +17,7 @@ from imagesmith.model.layout import APP_FIRST_SECTOR, APP_NAME, APP_NUMBER, BOOT
 from imagesmith.model.manifest import Geometry
 from imagesmith.model.units import SECTOR_BYTES, format_size
 
-FRESH = "take a freshly downloaded stock image, never a card that was in a board"
+_FRESH = "take a freshly downloaded stock image, never a card that was in a board"
 
 # Of what wraps an image: its first bytes, its name, and the command that takes the image out.
 _WRAPPINGS: tuple[tuple[bytes, str, str], ...] = (
@@ -75,7 +75,7 @@ def inspect_base(path: Path) -> BaseFacts:
     try:
         _refuse_other_files(path)
         table = _sound_table(path)
-        refuse_other_layouts(path, table.partitions)
+        _refuse_other_layouts(path, table.partitions)
         app = next(part for part in table.partitions if part.number == APP_NUMBER)
         app_facts = _ext4_facts(path, app)
         boot = [part for part in table.partitions if part.number != APP_NUMBER]
@@ -126,7 +126,7 @@ def _sound_table(path: Path) -> gpt.Table:
         raise UntrustedSourceError(
             f"the base {path} is not an SD card image",
             why="it has no GPT partition table",
-            remedy=FRESH,
+            remedy=_FRESH,
         ) from exc
     size_bytes = path.stat().st_size
     needed_bytes = max((part.last_sector + 1 for part in table.partitions), default=0) * SECTOR_BYTES
@@ -141,17 +141,12 @@ def _sound_table(path: Path) -> gpt.Table:
         raise UntrustedSourceError(
             f"the base {path} has a damaged partition table: it was cut, enlarged or edited",
             why=f"sgdisk: {complaints}",
-            remedy=f"download or unpack it again; {FRESH}",
+            remedy=f"download or unpack it again; {_FRESH}",
         )
     return table
 
 
-def refuse_other_layouts(path: Path, partitions: Sequence[Partition]) -> None:
-    """Refuse what is not the stock partition layout.
-
-    Raises:
-        UntrustedSourceError: partitions 2 to 14 are not all as they were made, or APP is not the last.
-    """
+def _refuse_other_layouts(path: Path, partitions: Sequence[Partition]) -> None:
     found = {part.number: part for part in partitions}
     gone = [part for part in BOOT_PARTITIONS if part.number not in found]
     if gone:
@@ -159,7 +154,7 @@ def refuse_other_layouts(path: Path, partitions: Sequence[Partition]) -> None:
             f"the base {path} lacks boot partitions: {_names(gone)}",
             why="the first-boot wizard of a configured board deletes them from its card when it updates the "
             "board's boot flash; a board with its factory flash cannot start from such a card",
-            remedy=FRESH,
+            remedy=_FRESH,
         )
     changed = [part for part in BOOT_PARTITIONS if found[part.number] != part]
     if changed:
@@ -167,7 +162,7 @@ def refuse_other_layouts(path: Path, partitions: Sequence[Partition]) -> None:
         raise UntrustedSourceError(
             f"the base {path} has changed boot partitions: {_names(changed)}",
             why=is_not,
-            remedy=FRESH,
+            remedy=_FRESH,
         )
     _refuse_other_app(path, found)
 
@@ -178,7 +173,7 @@ def _refuse_other_app(path: Path, found: dict[int, Partition]) -> None:
         raise UntrustedSourceError(
             f"the base {path} has no APP partition",
             why=f"partition {APP_NUMBER} is {app.name!r}" if app else f"there is no partition {APP_NUMBER}",
-            remedy=FRESH,
+            remedy=_FRESH,
         )
     foreign = [part for number, part in found.items() if number > len(BOOT_PARTITIONS) + 1]
     if app.first_sector != APP_FIRST_SECTOR or foreign:
@@ -187,7 +182,7 @@ def _refuse_other_app(path: Path, found: dict[int, Partition]) -> None:
             why=f"foreign partitions: {_names(foreign)}"
             if foreign
             else f"APP begins at sector {app.first_sector}, not at {APP_FIRST_SECTOR}",
-            remedy=FRESH,
+            remedy=_FRESH,
         )
 
 
@@ -204,10 +199,10 @@ def _ext4_facts(path: Path, app: Partition) -> AppFacts:
         said = ext4.superblock(path, app)
     except ProgramError as exc:
         raise UntrustedSourceError(
-            f"the APP partition of {path} holds no ext4 file system", why=exc.why, remedy=FRESH
+            f"the APP partition of {path} holds no ext4 file system", why=exc.why, remedy=_FRESH
         ) from exc
     features = said.get("Filesystem features", "").split()
-    refuse_other_file_systems(path, features, state=said.get("Filesystem state", "unknown"))
+    _refuse_other_file_systems(path, features, state=said.get("Filesystem state", "unknown"))
     block_bytes = int(said["Block size"])
     return AppFacts(
         uuid=said["Filesystem UUID"],
@@ -217,33 +212,28 @@ def _ext4_facts(path: Path, app: Partition) -> AppFacts:
     )
 
 
-def refuse_other_file_systems(path: Path, features: Sequence[str], *, state: str) -> None:
-    """Refuse an APP that the board could not read, or that was not unmounted.
-
-    Raises:
-        UntrustedSourceError: a feature the board does not know, no ext4, or unfinished writes.
-    """
+def _refuse_other_file_systems(path: Path, features: Sequence[str], *, state: str) -> None:
     if "extent" not in features:
         raise UntrustedSourceError(
             f"the APP partition of {path} holds no ext4 file system",
             why="it is an ext2 or ext3 one: it has no extents",
-            remedy=FRESH,
+            remedy=_FRESH,
         )
     if "needs_recovery" in features:
         raise UntrustedSourceError(
             f"the file system of {path} has an unfinished journal",
             why="it was copied while it was mounted, or its board lost power: writes are still pending in it",
-            remedy=FRESH,
+            remedy=_FRESH,
         )
     if unreadable := sorted(set(features) - _READABLE_FEATURES):
         raise UntrustedSourceError(
             f"the board could not read the file system of {path}",
             why=f"its kernel 4.9 and e2fsprogs 1.44 do not know: {', '.join(unreadable)}",
-            remedy=FRESH,
+            remedy=_FRESH,
         )
     if state != "clean":
         raise UntrustedSourceError(
             f"the file system of {path} is not clean",
             why=f"its superblock says {state!r}",
-            remedy=FRESH,
+            remedy=_FRESH,
         )
