@@ -45,7 +45,7 @@ def boot(card: Path, image: Path) -> dict[str, Any]:
 def test_a_flashed_node_configures_itself(built: Path, tmp_path: Path) -> None:
     image = built / "mpi/mpi.img"
     card = tmp_path / "card.img"
-    imagesmith("flash", card, "--image", image, "--nodes", "3", "--size", "16GiB", "--yes")
+    imagesmith("flash", card, "--image", image, "--recipe", "mpi", "--nodes", "3", "--size", "16GiB", "--yes")
     before = card.stat().st_mtime_ns
 
     report = boot(card, image)
@@ -62,7 +62,7 @@ def test_a_flashed_node_configures_itself(built: Path, tmp_path: Path) -> None:
 def test_a_kubernetes_node_comes_up_without_any_swap(built: Path, tmp_path: Path) -> None:
     image = built / "k8s/k8s.img"
     card = tmp_path / "card.img"
-    imagesmith("flash", card, "--image", image, "--size", "16GiB", "--yes")
+    imagesmith("flash", card, "--image", image, "--recipe", "k8s", "--size", "16GiB", "--yes")
 
     report = boot(card, image)
 
