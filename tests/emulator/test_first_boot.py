@@ -5,16 +5,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imagesmith.base.standin import ensure_standin
-from imagesmith.emulator.kernel import ensure_kernel
-from imagesmith.emulator.machine import booted
 from imagesmith.host.programs import run as run_program
 
 pytestmark = [pytest.mark.emulator, pytest.mark.timeout(2400)]
@@ -94,20 +90,3 @@ def test_a_card_written_by_bmaptool_is_accepted_and_boots(built: Path, tmp_path:
         report = boot(device, image)
 
     assert report["inside"]["hostname"].startswith("jetson-")
-
-
-def test_the_stock_wizard_waits_for_ever_and_ssh_never_starts(tmp_path: Path) -> None:
-    with booted(ensure_standin(print), kernel=ensure_kernel(print), scratch=tmp_path) as machine:
-        machine.wait_for_probe(timeout_s=300)
-        deadline_s = time.monotonic() + 600
-        while (
-            machine.probe.run(["systemctl", "is-active", "nv-oem-config.target"]).stdout.strip() != "active"
-        ):
-            assert time.monotonic() < deadline_s, machine.console_tail(20)
-            time.sleep(2)
-        time.sleep(60)
-
-        units = ("nv-oem-config.service", "multi-user.target", "ssh.service")
-        states = machine.probe.run(["systemctl", "is-active", *units]).stdout.split()
-        assert ["activating", "inactive", "inactive"] == states
-        assert machine.probe.run(["sh", "-c", "ss -Hltn 'sport = :22'"]).stdout == ""
