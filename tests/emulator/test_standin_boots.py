@@ -18,7 +18,7 @@ BOOT_TIMEOUT_S = 600
 def _greeting(port: int) -> bytes:
     """Return what the guest's port 22 says first; nothing when nobody listens there.
 
-    QEMU takes the connection itself: it is reset when the guest refuses it, and silent when the guest has no address.
+    QEMU takes the connection itself: reset when the guest refuses it, silent when the guest has no address.
     """
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         try:
