@@ -26,7 +26,7 @@ from imagesmith.host.media import Medium, open_medium
 from imagesmith.model.card import CardFacts, CardPlan, TargetKind, Verdict
 from imagesmith.model.events import Event
 from imagesmith.model.node import Node, node_document, nodes_of, slot_bytes
-from imagesmith.model.outcome import FlashReport
+from imagesmith.model.outcome import Approach, FlashReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,18 @@ class Sizes:
     new_file_bytes: int = 0
     """Size of card files that do not exist yet."""
     sane_maximum_bytes: int = SANE_MAXIMUM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How cards are brought to their plan."""
+
+    approach: Approach = Approach.WRITE
+    is_probed: bool = True
+    """Whether devices are asked for their true capacity first."""
+
+
+DEFAULT_MANNER = Manner()
 
 
 def prepare(
@@ -79,20 +91,24 @@ def write(
     *,
     on_event: Callable[[Event], None],
     cancel: threading.Event,
+    manner: Manner = DEFAULT_MANNER,
 ) -> FlashReport:
     """Write and read back prepared cards.
 
     Raises:
-        UntrustedSourceError: the image is not what its manifest says; no card was touched.
+        UntrustedSourceError: the image cannot be opened, or has another size than its manifest says; no card
+            was touched.
         CardRefusedError: a card is no longer the one that was judged; no card was touched.
     """
     jobs = [
         LaneJob(
             card=str(card.verdict.facts.path),
             plan=card.plan,
-            open_medium=functools.partial(_open, card),
+            open_medium=functools.partial(_open, card, keep=manner.approach is not Approach.WRITE),
             recheck=functools.partial(_recheck, card.verdict.facts, published),
             slot=card.verdict.facts.slot_path,
+            approach=manner.approach,
+            is_probed=manner.is_probed and card.verdict.facts.kind is TargetKind.WHOLE_DISK,
         )
         for card in cards
     ]
@@ -125,13 +141,14 @@ def _plan(published: Published, facts: CardFacts, node: Node | None, swap_bytes:
     )
 
 
-def _open(card: PreparedCard) -> AbstractContextManager[Medium]:
+def _open(card: PreparedCard, *, keep: bool) -> AbstractContextManager[Medium]:
     facts = card.verdict.facts
     return open_medium(
         facts.real_path,
         size_bytes=facts.identity.size_bytes,
         expected=facts.identity,
         create=facts.kind is TargetKind.NEW_FILE,
+        keep=keep,
     )
 
 

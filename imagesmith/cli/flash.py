@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from imagesmith.app.flash import PreparedCard, Sizes, prepare, write
+from imagesmith.app.flash import Manner, PreparedCard, Sizes, prepare, write
 from imagesmith.app.published import open_published
 from imagesmith.cli.sizes import SIZE
 from imagesmith.errors import CardRefusedError
 from imagesmith.host.signals import cancelled_by_signals
+from imagesmith.model.outcome import Approach
 from imagesmith.model.units import format_size
 from imagesmith.report.show import showing
 from imagesmith.report.table import render_table
@@ -25,6 +26,9 @@ from imagesmith.report.table import render_table
 @click.option("--unpersonalised", is_flag=True, help="Write no identity: DHCP, named by serial number.")
 @click.option("--size", type=SIZE, help="Size of card files that do not exist yet: 16GiB.")
 @click.option("--max-card-size", type=SIZE, help="Larger than this is taken for no card (default 2 TiB).")
+@click.option("--delta", is_flag=True, help="Read each card first; write only what differs from its plan.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run had come to.")
+@click.option("--no-probe", is_flag=True, help="Do not ask cards for their true capacity.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written where; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print events and the report as JSON lines.")
@@ -37,6 +41,9 @@ def flash(
     unpersonalised: bool,
     size: int | None,
     max_card_size: int | None,
+    delta: bool,
+    resume: bool,
+    no_probe: bool,
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -44,6 +51,9 @@ def flash(
     """Write and verify CARDs: block devices, '/dev/sd<b..i>' or '/dev/sd[b-i]' (quoted), or regular files."""
     if unpersonalised and (nodes or recipe):
         raise click.UsageError("--unpersonalised goes with neither --nodes nor --recipe")
+    if delta and resume:
+        raise click.UsageError("--resume is a kind of --delta: one of the two is enough")
+    approach = Approach.DELTA if delta else Approach.RESUME if resume else Approach.WRITE
     sizes = Sizes(new_file_bytes=size or 0)
     if max_card_size is not None:
         sizes = Sizes(size or 0, max_card_size)
@@ -58,7 +68,9 @@ def flash(
     if any(card.destroys for card in prepared) and not yes:
         _ask(prepared)
     with cancelled_by_signals() as cancel, showing(as_json=as_json) as on_event:
-        report = write(prepared, published, on_event=on_event, cancel=cancel)
+        report = write(
+            prepared, published, on_event=on_event, cancel=cancel, manner=Manner(approach, not no_probe)
+        )
     click.echo(report.to_json() if as_json else render_table(report))
     return report.exit_code
 

@@ -5,17 +5,12 @@ error of the mapped file is a SIGBUS to whoever touches the page, but only EFAUL
 """
 
 import contextlib
-import hashlib
 import mmap
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from imagesmith.errors import InterruptedRunError, UntrustedSourceError
-from imagesmith.flash.pieces import zero_digest
-from imagesmith.model.blockmap import BlockClass
-from imagesmith.model.manifest import Manifest
+from imagesmith.errors import UntrustedSourceError
 
 _REMEDY = "build the image again, or fetch it again, and leave it alone while cards are written"
 
@@ -95,35 +90,6 @@ def open_image(path: Path) -> Iterator[Image]:
                 mapping.close()
     finally:
         os.close(handle)
-
-
-def check_image(
-    image: Image, manifest: Manifest, *, on_bytes: Callable[[int], None], cancel: threading.Event
-) -> None:
-    """Compare every chunk that will be written with its digest in the manifest.
-
-    Zero chunks are written from memory, so only their digest is checked, not the file.
-
-    Raises:
-        UntrustedSourceError: the image is not the one the manifest describes; the text names the byte.
-        InterruptedRunError: `cancel` was set.
-    """
-    if image.size_bytes != manifest.size_bytes:
-        raise image.untrusted(f"it has {image.size_bytes} bytes, its manifest says {manifest.size_bytes}")
-    longest = max((chunk.end - chunk.start for chunk in manifest.chunks), default=0)
-    buffer = memoryview(bytearray(longest))
-    for chunk in manifest.chunks:
-        if cancel.is_set():
-            raise InterruptedRunError("stopped while the image was checked; no card was touched")
-        length = chunk.end - chunk.start
-        if chunk.kind is BlockClass.ZERO:
-            found = zero_digest(length)
-        else:
-            image.read_into(chunk.start, buffer[:length])
-            found = hashlib.sha256(buffer[:length]).hexdigest()
-        if found != chunk.sha256:
-            raise image.untrusted(f"the {length} bytes at byte {chunk.start} are not what the manifest says")
-        on_bytes(length)
 
 
 def _state(handle: int) -> tuple[int, int]:

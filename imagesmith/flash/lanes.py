@@ -4,15 +4,17 @@ Lanes share the image and nothing else. What they tell comes through one queue, 
 thread only: the caller's.
 """
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from imagesmith.errors import CardRefusedError
-from imagesmith.flash.image import Image, check_image, open_image
+from imagesmith.errors import CardRefusedError, InterruptedRunError, UntrustedSourceError
+from imagesmith.flash.image import Image, open_image
 from imagesmith.flash.lane import Lane, LaneJob
 from imagesmith.flash.record import Batch
+from imagesmith.flash.reference import Reference
 from imagesmith.host.worker import run_in_worker
 from imagesmith.model.events import CardEnded, Event, ImageBytesChecked, ImageCheckStarted
 from imagesmith.model.outcome import CardOutcome, FlashReport, Result
@@ -26,6 +28,9 @@ RETRY_PAUSES_S = (0.1, 1.0)
 _STOP_GRACE_S = 15.0
 """How long a stopped card may take over the operation it is in, and over clearing its table."""
 
+_IMAGE_GRACE_S = 5.0
+"""How long a reading of the image may take that nobody needs any more."""
+
 _POLL_S = 0.1
 
 
@@ -36,7 +41,7 @@ def flash_cards(
     cancel: threading.Event,
     stall_timeout_s: float = STALL_TIMEOUT_S,
 ) -> FlashReport:
-    """Check the image, then write and read back all cards at once.
+    """Write and read back all cards at once; the image is checked meanwhile, and no card gets a table before.
 
     The cards are held by a child process, so that this call returns even when a card never answers again
     (`imagesmith.host.worker`). A bad card is a result, not an exception: read `FlashReport.exit_code`.
@@ -48,9 +53,9 @@ def flash_cards(
         stall_timeout_s: a card that completes no operation for this long is given up.
 
     Raises:
-        UntrustedSourceError: the image is not what its manifest says; no card was opened.
+        UntrustedSourceError: the image cannot be opened, or has another size than its manifest says; no card
+            was opened. What is found wrong with it later is in `FlashReport.image_fault`.
         CardRefusedError: a card was in use or another one when it was opened; nothing was written to any.
-        InterruptedRunError: cancelled while the image was checked; no card was opened.
     """
     images = {job.plan.image for job in jobs}
     if len(images) != 1 or len({job.card for job in jobs}) != len(jobs):
@@ -58,20 +63,9 @@ def flash_cards(
 
     def work(send: Callable[[Event], None], stop: threading.Event) -> FlashReport:
         with open_image(images.pop()) as image:
-            _check_image(image, jobs, send, stop)
             return run_lanes(jobs, image=image, on_event=send, cancel=stop, stall_timeout_s=stall_timeout_s)
 
     return run_in_worker(work, on_message=on_event, cancel=cancel)
-
-
-def _check_image(
-    image: Image, jobs: Sequence[LaneJob], send: Callable[[Event], None], cancel: threading.Event
-) -> None:
-    manifest = jobs[0].plan.manifest
-    send(ImageCheckStarted(sum(chunk.end - chunk.start for chunk in manifest.chunks)))
-    told = Batch(lambda count: send(ImageBytesChecked(count)))
-    check_image(image, manifest, on_bytes=told.add, cancel=cancel)
-    told.settle()
 
 
 def run_lanes(
@@ -86,9 +80,12 @@ def run_lanes(
     """Run a lane for each job in this process. Threads of cards that never answer are left behind.
 
     Raises:
+        UntrustedSourceError: the image has another size than its manifest says; no card was opened.
         CardRefusedError: a card was refused on opening; nothing was written to any.
     """
-    return _Run(jobs, image, on_event, stall_timeout_s, retry_pauses_s).to_end(cancel)
+    reference = Reference(image, jobs[0].plan.manifest)
+    reference.require_size()
+    return _Run(jobs, reference, on_event, stall_timeout_s, retry_pauses_s).to_end(cancel)
 
 
 class _Run:
@@ -97,7 +94,7 @@ class _Run:
     def __init__(
         self,
         jobs: Sequence[LaneJob],
-        image: Image,
+        reference: Reference,
         on_event: Callable[[Event], None],
         stall_timeout_s: float,
         retry_pauses_s: tuple[float, ...],
@@ -105,11 +102,14 @@ class _Run:
         self._on_event = on_event
         self._stall_timeout_s = stall_timeout_s
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._reference = reference
         self._start = threading.Event()
+        self._enough = threading.Event()
+        """Nobody needs the image any more."""
         self._outcomes: dict[str, CardOutcome] = {}
         self._stopped_at_s: float | None = None
         self._lanes = [
-            Lane(job, image, emit=self._events.put, start=self._start, retry_pauses_s=retry_pauses_s)
+            Lane(job, reference, emit=self._events.put, start=self._start, retry_pauses_s=retry_pauses_s)
             for job in jobs
         ]
 
@@ -117,12 +117,16 @@ class _Run:
         began_s = time.monotonic()
         for lane in self._lanes:
             threading.Thread(target=lane.run, name=f"lane {lane.card}", daemon=True).start()
+        checking = threading.Thread(target=self._check_image, name="image", daemon=True)
         while len(self._outcomes) < len(self._lanes):
-            if cancel.is_set():
+            if cancel.is_set() or any(lane.image_fault for lane in self._lanes):
                 self._stop()
             self._pass_on()
-            self._start_together()
+            self._start_together(checking)
             self._give_up_on_silent()
+        self._enough.set()
+        if checking.ident is not None:
+            checking.join(_IMAGE_GRACE_S)
         refusals = [lane.refusal for lane in self._lanes if lane.refusal]
         if refusals:
             raise CardRefusedError(
@@ -133,7 +137,16 @@ class _Run:
         return FlashReport(
             outcomes=tuple(self._outcomes[lane.card] for lane in self._lanes),
             seconds=time.monotonic() - began_s,
+            image_fault=next((lane.image_fault for lane in self._lanes if lane.image_fault), ""),
         )
+
+    def _check_image(self) -> None:
+        self._events.put(ImageCheckStarted(self._reference.size_bytes))
+        told = Batch(lambda count: self._events.put(ImageBytesChecked(count)))
+        # Either is for the lanes: each hears of it where it asks for what belongs on its card.
+        with contextlib.suppress(UntrustedSourceError, InterruptedRunError):
+            self._reference.check(on_bytes=told.add, cancel=self._enough)
+        told.settle()
 
     def _stop(self) -> None:
         if self._stopped_at_s is None:
@@ -153,13 +166,15 @@ class _Run:
             self._outcomes[event.card] = event.outcome
         self._on_event(event)
 
-    def _start_together(self) -> None:
+    def _start_together(self, checking: threading.Thread) -> None:
         """Let lanes write once every card is open or lost; one refused, and nothing is written at all."""
         if self._start.is_set():
             return
         if all(lane.opened or lane.card in self._outcomes for lane in self._lanes):
             if any(lane.refusal for lane in self._lanes):
                 self._stop()
+            else:
+                checking.start()
             self._start.set()
 
     def _give_up_on_silent(self) -> None:

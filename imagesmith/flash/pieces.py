@@ -51,6 +51,11 @@ def zero_digest(length_bytes: int) -> str:
     return hashlib.sha256(bytes(length_bytes)).hexdigest()
 
 
+def cleared_spans(size_bytes: int) -> tuple[Span, Span]:
+    """Return what clearing overwrites: the first MiB and the last."""
+    return Span(0, HEAD_BYTES), Span(size_bytes - HEAD_BYTES, size_bytes)
+
+
 def clearing_pieces(size_bytes: int) -> tuple[Piece, ...]:
     """Return the zeros that make old partition tables invalid: the first MiB and the last.
 
@@ -58,7 +63,7 @@ def clearing_pieces(size_bytes: int) -> tuple[Piece, ...]:
     wants in either is written afterwards. The tables are pieces of their own: a bad sector elsewhere in the
     MiB must not save them.
     """
-    head, tail = Span(0, HEAD_BYTES), Span(size_bytes - HEAD_BYTES, size_bytes)
+    head, tail = cleared_spans(size_bytes)
     cuts = (
         Span(head.start, head.start + _TABLE_BYTES),
         Span(tail.end - _TABLE_BYTES, tail.end),
@@ -87,6 +92,13 @@ def body_pieces(plan: CardPlan) -> tuple[Piece, ...]:
 def head_pieces(plan: CardPlan) -> tuple[Piece, ...]:
     """Return the partition tables in the order of the plan: backup, then primary."""
     return tuple(map(_patch_piece, plan.head_patches))
+
+
+def overlapping(pieces: Sequence[Piece], spans: Sequence[Span]) -> tuple[Piece, ...]:
+    """Return the pieces that share a byte with one of the spans, in their order."""
+    return tuple(
+        piece for piece in pieces if any(span.start < piece.end and piece.start < span.end for span in spans)
+    )
 
 
 def _patch_piece(patch: Patch) -> Piece:

@@ -1,11 +1,13 @@
 """What a lane notes of itself as it goes: told as events, and at the end as the card's outcome."""
 
+import heapq
 import time
 from collections.abc import Callable
 
 from imagesmith.host.media import MediumError
 from imagesmith.model.card import CardPlan
 from imagesmith.model.events import (
+    BytesCompared,
     BytesVerified,
     BytesWritten,
     CardOpened,
@@ -13,9 +15,10 @@ from imagesmith.model.events import (
     OperationRetried,
     PhaseStarted,
 )
-from imagesmith.model.outcome import CardOutcome, Phase, Result, TableState
+from imagesmith.model.outcome import CardOutcome, Phase, Result, SlowOperation, TableState
 
 _TELL_EVERY_S = 0.2
+_SLOWEST = 5
 
 
 class Batch:
@@ -56,9 +59,12 @@ class LaneRecord:
         self._seconds: dict[Phase, float] = {}
         self._written_bytes = 0
         self._verified_bytes = 0
+        self._kept_bytes = 0
         self._retries = 0
+        self._slowest: list[tuple[float, int, str]] = []
         self._writing = Batch(lambda count: emit(BytesWritten(card, count)))
         self._verifying = Batch(lambda count: emit(BytesVerified(card, count)))
+        self._comparing = Batch(lambda count: emit(BytesCompared(card, count)))
 
     def opened(self) -> None:
         """Note that the card is open."""
@@ -79,6 +85,27 @@ class LaneRecord:
         """Note bytes of the body that were read back and were right."""
         self._verified_bytes += count_bytes
         self._verifying.add(count_bytes)
+
+    def compared(self, count_bytes: int) -> None:
+        """Note bytes of the body that were looked at before anything is written."""
+        self._comparing.add(count_bytes)
+
+    def kept(self, count_bytes: int) -> None:
+        """Note bytes of the body that are right already and are not written."""
+        self._kept_bytes += count_bytes
+
+    def spared(self, count_bytes: int) -> None:
+        """Note bytes of the body that were looked at among the writing, and are kept."""
+        self.kept(count_bytes)
+        self.compared(count_bytes)
+
+    def timed(self, operation: str, offset: int | None, seconds: float) -> None:
+        """Note how long an operation took; the longest are remembered."""
+        entry = (seconds, -1 if offset is None else offset, operation)
+        if len(self._slowest) < _SLOWEST:
+            heapq.heappush(self._slowest, entry)
+        elif entry > self._slowest[0]:
+            heapq.heapreplace(self._slowest, entry)
 
     def retried(self, error: MediumError, attempt: int) -> None:
         """Note that an operation is asked again."""
@@ -103,14 +130,20 @@ class LaneRecord:
             cause=cause,
             written_bytes=self._written_bytes,
             verified_bytes=self._verified_bytes,
+            kept_bytes=self._kept_bytes,
             seconds=dict(self._seconds),
             retries=self._retries,
             readback=self.readback,
+            slowest=tuple(
+                SlowOperation(operation, None if offset < 0 else offset, seconds)
+                for seconds, offset, operation in sorted(self._slowest, reverse=True)
+            ),
         )
 
     def _settle(self) -> None:
         self._writing.settle()
         self._verifying.settle()
+        self._comparing.settle()
         now_s = time.monotonic()
         self._seconds[self.phase] = self._seconds.get(self.phase, 0.0) + now_s - self._entered_s
         self._entered_s = now_s

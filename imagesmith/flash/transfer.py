@@ -52,6 +52,8 @@ class Patience:
     stop: threading.Event
     retry_pauses_s: tuple[float, ...]
     on_retry: Callable[[MediumError, int], None]
+    on_time: Callable[[str, int | None, float], None] = lambda _operation, _offset, _seconds: None
+    """Told how long each operation took, whether or not it succeeded."""
 
 
 class Transfer:
@@ -80,6 +82,14 @@ class Transfer:
         """
         self._whole("read", offset, buffer, self._medium.read_into)
 
+    def await_image(self) -> None:
+        """Note that it is the image that is waited for, not the card.
+
+        Raises:
+            StoppedError: the lane was asked to stop.
+        """
+        self._checkpoint("wait for the image to be checked", None)
+
     def flush(self) -> None:
         """Make everything written durable. Not repeated: a second fsync succeeds on data the first one lost.
 
@@ -88,7 +98,7 @@ class Transfer:
             StoppedError: the lane was asked to stop.
         """
         self._checkpoint("flush", None)
-        self._medium.flush()
+        self._timed("flush", None, self._medium.flush)
 
     def _whole(
         self, operation: str, offset: int, buffer: memoryview, move: Callable[[int, memoryview], int]
@@ -112,14 +122,21 @@ class Transfer:
         for attempt, pause_s in enumerate(pauses_s, start=1):
             self._checkpoint(operation, offset)
             try:
-                return move(offset, part)
+                return self._timed(operation, offset, lambda: move(offset, part))
             except MediumError as error:
                 if error.code not in TRANSIENT:
                     raise
                 self._patience.on_retry(error, attempt)
                 self._patience.stop.wait(pause_s)
         self._checkpoint(operation, offset)
-        return move(offset, part)
+        return self._timed(operation, offset, lambda: move(offset, part))
+
+    def _timed(self, operation: str, offset: int | None, work: Callable[[], T]) -> T:
+        began_s = time.monotonic()
+        try:
+            return work()
+        finally:
+            self._patience.on_time(operation, offset, time.monotonic() - began_s)
 
     def _checkpoint(self, operation: str, offset: int | None) -> None:
         if self._patience.stop.is_set():

@@ -80,7 +80,9 @@ class Medium(Protocol):
 
 
 @contextlib.contextmanager
-def open_medium(path: Path, *, size_bytes: int, expected: Identity, create: bool) -> Iterator[Medium]:
+def open_medium(
+    path: Path, *, size_bytes: int, expected: Identity, create: bool, keep: bool = False
+) -> Iterator[Medium]:
     """Open a judged target for writing and hold it, locked, for the length of the block.
 
     A block device is opened exclusively and written in place. A card image file is always written whole
@@ -93,13 +95,14 @@ def open_medium(path: Path, *, size_bytes: int, expected: Identity, create: bool
         size_bytes: size of the card; a device must have exactly this.
         expected: what was judged.
         create: whether the target is a new file.
+        keep: whether a card file begins as a copy of what it is; otherwise it begins as zeros.
 
     Raises:
         CardRefusedError: it is in use, or no longer what was judged. Nothing was written.
         MediumError: it cannot be opened, or (on leaving) not be completed.
     """
     opened = (
-        _card_file(path, size_bytes, expected, create=create)
+        _card_file(path, size_bytes, expected, create=create, keep=keep)
         if create or path.is_file()
         else _device(path, size_bytes, expected)
     )
@@ -231,7 +234,9 @@ def _lock(handle: int, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _card_file(path: Path, size_bytes: int, expected: Identity, *, create: bool) -> Iterator[Medium]:
+def _card_file(
+    path: Path, size_bytes: int, expected: Identity, *, create: bool, keep: bool
+) -> Iterator[Medium]:
     partial = path.with_name(f".{path.name}.partial")
     _require_judged_file(path, expected, create=create)
     with _naming("open", None):
@@ -242,6 +247,8 @@ def _card_file(path: Path, size_bytes: int, expected: Identity, *, create: bool)
         try:
             with _naming("open", None):
                 os.ftruncate(held, 0)  # what a killed run left there
+                if keep and not create:
+                    _copy_sparsely(path, held)
                 os.ftruncate(held, size_bytes)
                 handle, readback = _reopen_past_cache(held)
             with _closing(handle):
@@ -278,6 +285,25 @@ def _require_same_file(held: int, partial: Path) -> None:
         same = False
     if not same:
         raise _refused(partial, "another run has just completed it", "run the command again")
+
+
+def _copy_sparsely(source: Path, held: int) -> None:
+    """Copy the data of a file, and leave its holes holes."""
+    handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        position, size_bytes = 0, os.fstat(handle).st_size
+        while position < size_bytes:
+            try:
+                start = os.lseek(handle, position, os.SEEK_DATA)
+            except OSError as exc:
+                if exc.errno == errno.ENXIO:  # a hole to the end
+                    return
+                raise
+            position = os.lseek(handle, start, os.SEEK_HOLE)
+            while start < position:
+                start += os.copy_file_range(handle, held, position - start, start, start)
+    finally:
+        os.close(handle)
 
 
 def _reopen_past_cache(held: int) -> tuple[int, ReadBack]:

@@ -7,7 +7,7 @@ from imagesmith.model.outcome import CardOutcome, Phase
 
 @dataclass(frozen=True, slots=True)
 class ImageCheckStarted:
-    """The image is being compared with its manifest; no card has been opened."""
+    """The image is being compared with its manifest; until that has ended well no card gets a table."""
 
     size_bytes: int
 
@@ -54,6 +54,14 @@ class BytesVerified:
 
 
 @dataclass(frozen=True, slots=True)
+class BytesCompared:
+    """So many more bytes of the body were read before writing: in the compare phase all; later those kept."""
+
+    card: str
+    count_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class OperationRetried:
     """A card gave a transient error and is asked again."""
 
@@ -78,6 +86,7 @@ Event = (
     | PhaseStarted
     | BytesWritten
     | BytesVerified
+    | BytesCompared
     | OperationRetried
     | CardEnded
 )

@@ -5,13 +5,12 @@ from typing import TextIO
 from tqdm import tqdm
 
 from imagesmith.model.events import (
+    BytesCompared,
     BytesVerified,
     BytesWritten,
     CardEnded,
     CardOpened,
     Event,
-    ImageBytesChecked,
-    ImageCheckStarted,
     OperationRetried,
     PhaseStarted,
 )
@@ -39,7 +38,6 @@ class Bars:
     def __init__(self, out: TextIO, *, columns: int | None = None) -> None:
         self._out = out
         self._columns = columns
-        self._check: _Bar | None = None
         self._total: _Bar | None = None
         self._names: dict[str, str] = {}
         self._bars: dict[str, _Bar] = {}
@@ -48,16 +46,11 @@ class Bars:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
-            case ImageCheckStarted():
-                self._check = self._bar("image", event.size_bytes, position=0, leave=False)
-                self._describe(self._check, "image", "check")
-            case ImageBytesChecked() if self._check is not None:
-                self._check.update(event.count_bytes)
             case CardOpened():
                 self._names[event.card] = event.node
             case PhaseStarted():
                 self._enter(event)
-            case BytesWritten() | BytesVerified():
+            case BytesWritten() | BytesVerified() | BytesCompared():
                 self._advance(event.card, event.count_bytes)
             case OperationRetried():
                 self._say(f"{event.card}: {event.cause}; trying again ({event.attempt})")
@@ -68,7 +61,7 @@ class Bars:
 
     def close(self) -> None:
         """Leave the bars as they are and the cursor below them."""
-        for bar in (self._check, *self._bars.values(), self._total):
+        for bar in (*self._bars.values(), self._total):
             if bar is not None:
                 bar.close()
 
@@ -78,15 +71,14 @@ class Bars:
         bar = self._bars.get(event.card)
         if bar is None:
             return
-        if event.phase is Phase.WRITE:
+        if event.phase in {Phase.COMPARE, Phase.WRITE}:
             # What is written will be read back as well.
+            times = 2 if event.phase is Phase.WRITE else 1
             for longer in self._with_total(event.card):
-                longer.lengthen(2 * event.size_bytes)
+                longer.lengthen(times * event.size_bytes)
         self._describe(bar, self._name(event.card), str(event.phase))
 
     def _draw_all(self) -> None:
-        if self._check is not None:
-            self._check.close()
         names = short_names(self._names)
         for position, (card, node) in enumerate(self._names.items()):
             self._names[card] = f"{names[card]} {node}".strip()

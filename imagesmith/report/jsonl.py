@@ -11,7 +11,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from imagesmith.model.events import BytesVerified, BytesWritten, CardEnded, Event, ImageBytesChecked
+from imagesmith.model.events import (
+    BytesCompared,
+    BytesVerified,
+    BytesWritten,
+    CardEnded,
+    Event,
+    ImageBytesChecked,
+)
 from imagesmith.model.outcome import SCHEMA
 
 _EVERY_S = 0.2
@@ -38,6 +45,8 @@ class JsonLines:
                 self._counts(event.card)["written_bytes"] += event.count_bytes
             case BytesVerified():
                 self._counts(event.card)["verified_bytes"] += event.count_bytes
+            case BytesCompared():
+                self._counts(event.card)["compared_bytes"] += event.count_bytes
             case _:
                 self.close()  # counts of a phase come before what follows it
                 self._line(_snake_case(type(event).__name__), _fields(event))
@@ -54,7 +63,7 @@ class JsonLines:
             self._told_s = self._clock()
 
     def _counts(self, card: str) -> dict[str, int]:
-        return self._cards.setdefault(card, {"written_bytes": 0, "verified_bytes": 0})
+        return self._cards.setdefault(card, {"compared_bytes": 0, "written_bytes": 0, "verified_bytes": 0})
 
     def _line(self, event: str, fields: dict[str, Any]) -> None:
         time_s = round(self._clock() - self._began_s, 3)

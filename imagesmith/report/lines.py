@@ -14,7 +14,9 @@ from imagesmith.model.outcome import CardOutcome, Phase, Result
 from imagesmith.model.units import format_size
 
 _DOING = {
+    Phase.COMPARE: "comparing",
     Phase.CLEAR: "removing the old partition table",
+    Phase.PROBE: "asking for its true capacity",
     Phase.WRITE: "writing",
     Phase.VERIFY: "reading back",
     Phase.HEAD: "writing the partition table",

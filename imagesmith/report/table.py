@@ -25,7 +25,13 @@ def render_table(report: FlashReport) -> str:
         rows = [row[1:] for row in rows]
     bad = [outcome for outcome in report.outcomes if outcome.result is not Result.DONE]
     return "\n".join(
-        [*_aligned(rows), *(line for outcome in bad for line in _why(outcome)), _summary(report)]
+        [
+            *_aligned(rows),
+            *(line for outcome in bad for line in _why(outcome)),
+            *_slow(report),
+            *_image(report),
+            _summary(report),
+        ]
     )
 
 
@@ -64,6 +70,17 @@ def _why(outcome: CardOutcome) -> Iterator[str]:
     yield f"{outcome.card}" + (f" ({who})" if who else "") + f": {outcome.result} in {outcome.phase}{where}"
     yield f"  why: {outcome.cause}"
     yield f"  now: {_TABLE_WORDS[outcome.table]}"
+
+
+def _slow(report: FlashReport) -> Iterator[str]:
+    for outcome, share in report.outliers:
+        yield f"{outcome.card}: slow: it wrote at {share:.0%} of its siblings' rate"
+        yield "  the card or its reader may be dying"
+
+
+def _image(report: FlashReport) -> Iterator[str]:
+    if report.image_fault:
+        yield f"the image is not usable: {report.image_fault}"
 
 
 def _summary(report: FlashReport) -> str:

@@ -14,7 +14,7 @@ from imagesmith.flash.lanes import flash_cards
 from imagesmith.host.media import Medium, open_medium
 from imagesmith.model.card import CardPlan, Identity
 from imagesmith.model.events import Event
-from imagesmith.model.outcome import FlashReport, Phase, Result, TableState
+from imagesmith.model.outcome import Approach, FlashReport, Result, TableState
 from imagesmith.model.units import MIB
 from tests.rig.plans import card_after, plan_for, write_image
 
@@ -50,10 +50,23 @@ def test_card_files_are_written_side_by_side_and_hold_their_plan(plan: CardPlan,
         assert card_after(plan, bytes(CARD_BYTES)) == path.read_bytes()
 
 
-def test_an_untrusted_image_is_refused_before_any_card_is_opened(plan: CardPlan, tmp_path: Path) -> None:
+def test_an_untrusted_image_ends_the_run_before_any_card_is_done(plan: CardPlan, tmp_path: Path) -> None:
     with plan.image.open("r+b") as out:
         out.seek(5 * MIB)
         out.write(bytes(512))
+
+    report = fly(job(plan, tmp_path / "card0.img"), job(plan, tmp_path / "card1.img"))
+
+    assert 5 == report.exit_code
+    assert "are not what the manifest says" in report.image_fault
+    assert Result.DONE not in {outcome.result for outcome in report.outcomes}
+    assert [plan.image] == list(tmp_path.iterdir())
+
+
+def test_an_image_of_another_size_is_refused_before_any_card_is_opened(
+    plan: CardPlan, tmp_path: Path
+) -> None:
+    os.truncate(plan.image, 5 * MIB)
 
     with pytest.raises(UntrustedSourceError, match=r"the image rig\.img is not usable"):
         fly(job(plan, tmp_path / "card.img"))
@@ -84,8 +97,9 @@ def test_an_image_cut_off_during_the_run_fails_the_cards_and_kills_no_process(
     report = fly(LaneJob("card.img", plan, cut_and_open, lambda: None))
 
     (outcome,) = report.outcomes
-    assert (9, Result.FAILED, Phase.WRITE) == (report.exit_code, outcome.result, outcome.phase)
-    assert "the image cannot be read" == outcome.cause
+    assert (5, Result.FAILED) == (report.exit_code, outcome.result)
+    assert "the image" in outcome.cause
+    assert report.image_fault
     assert [plan.image] == list(tmp_path.iterdir())
 
 
@@ -106,3 +120,30 @@ def test_a_table_state_is_absent_when_the_file_could_not_be_completed(plan: Card
 
     assert (Result.FAILED, TableState.ABSENT) == (outcome.result, outcome.table)
     assert [plan.image] == list(tmp_path.iterdir())
+
+
+def test_a_delta_of_a_card_file_writes_what_differs_and_replaces_the_file_at_the_end(
+    plan: CardPlan, tmp_path: Path
+) -> None:
+    path = tmp_path / "card.img"
+    fly(job(plan, path))
+    with path.open("r+b") as out:
+        out.seek(plan.chunks[0].start)
+        out.write(b"damage")
+    found = path.stat()
+    kept = partial(
+        open_medium,
+        path,
+        size_bytes=CARD_BYTES,
+        expected=Identity(found.st_ino, CARD_BYTES, file_system=found.st_dev),
+        create=False,
+        keep=True,
+    )
+
+    report = fly(LaneJob(str(path), plan, kept, lambda: None, approach=Approach.DELTA, is_probed=False))
+
+    (outcome,) = report.outcomes
+    assert (Result.DONE, plan.chunks[0].end - plan.chunks[0].start) == (outcome.result, outcome.written_bytes)
+    assert card_after(plan, bytes(CARD_BYTES)) == path.read_bytes()
+    assert path.stat().st_blocks * 512 < CARD_BYTES, "holes stay holes"
+    assert found.st_ino != path.stat().st_ino

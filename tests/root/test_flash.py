@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,17 @@ def test_a_counterfeit_that_wraps_round_is_found(plan: CardPlan, insert: Callabl
 
     report = fly([card.job(plan)])
 
-    assert 9 == report.exit_code
+    assert (9, Phase.PROBE) == (report.exit_code, report.outcomes[0].phase)
+    assert "the card wraps: it holds 8 MiB or less, and says it holds more" == report.outcomes[0].cause
+    assert_no_table(card, report.outcomes[0])
+
+
+def test_a_counterfeit_is_found_by_the_body_too(plan: CardPlan, insert: Callable[..., RigCard]) -> None:
+    card = insert("bad", f"wrap at={8 * MIB}")
+
+    report = fly([replace(card.job(plan), is_probed=False)])
+
+    assert (9, Phase.VERIFY) == (report.exit_code, report.outcomes[0].phase)
     assert "read back wrong" in report.outcomes[0].cause
     assert_no_table(card, report.outcomes[0])
 

@@ -1,4 +1,4 @@
-"""The image is checked before any card is touched, and watched while cards are written."""
+"""The image is checked while cards are written, and watched: a wrong one gives no card a table."""
 
 import hashlib
 import os
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from imagesmith.errors import InterruptedRunError, UntrustedSourceError
-from imagesmith.flash.image import Image, check_image, open_image
+from imagesmith.flash.image import Image, open_image
 from imagesmith.flash.lane import LaneJob
 from imagesmith.flash.lanes import run_lanes
+from imagesmith.flash.reference import Reference
 from imagesmith.model.blockmap import BlockClass
 from imagesmith.model.card import CardPlan
 from imagesmith.model.manifest import Manifest
@@ -23,7 +24,7 @@ from tests.rig.scripted import ScriptedMedium, holding
 
 def check(image: Image, manifest: Manifest) -> list[int]:
     told: list[int] = []
-    check_image(image, manifest, on_bytes=told.append, cancel=threading.Event())
+    Reference(image, manifest).check(on_bytes=told.append, cancel=threading.Event())
     return told
 
 
@@ -69,8 +70,8 @@ def test_the_check_can_be_cancelled(plan: CardPlan, image: Image) -> None:
     cancel = threading.Event()
     cancel.set()
 
-    with pytest.raises(InterruptedRunError, match="no card was touched"):
-        check_image(image, plan.manifest, on_bytes=lambda _count: None, cancel=cancel)
+    with pytest.raises(InterruptedRunError, match="stopped while the image was checked"):
+        Reference(image, plan.manifest).check(on_bytes=lambda _count: None, cancel=cancel)
 
 
 @pytest.mark.parametrize("content", [None, b""], ids=["missing", "empty"])
