@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagesmith.card.geometry import CardGeometry
+from imagesmith.card.guid import card_guid
 from imagesmith.errors import UntrustedSourceError
 from imagesmith.host.files import scratch_folder
 from imagesmith.host.gpt import complaints_of
@@ -30,9 +31,6 @@ from imagesmith.model.units import SECTOR_BYTES
 
 SWAP_HEADER_BYTES = 4096
 """mkswap writes one page of the board's 4 KiB pages and nothing else."""
-
-_IDENTITY = uuid.UUID("0d6f2f7c-2d8a-5c0e-9b55-5f1b6e1f3a10")
-"""Namespace of every GUID a card gets (RFC 9562, version 5). Changing it changes every card."""
 
 _SGDISK_S = 60.0
 
@@ -197,7 +195,7 @@ def _swap_header(manifest: Manifest, geometry: CardGeometry, hostname: str, fold
 
 
 def _guid(manifest: Manifest, hostname: str, what: str) -> uuid.UUID:
-    return uuid.uuid5(_IDENTITY, f"{manifest.image_sha256}/{hostname}/{what}")
+    return card_guid(manifest.image_sha256, hostname, what)
 
 
 def _make_sparse(path: Path, size_bytes: int) -> None:
