@@ -1,17 +1,24 @@
-"""The table of exit codes in docs/reference.md, made from the error classes: `python -m tests.reference`."""
+"""The tables in docs/reference.md, made from the code: `python -m tests.reference`.
 
+Exit codes come from the error classes; the fields of a JSON object from the class it is made of and the text
+below each of its fields.
+"""
+
+import ast
 import importlib
 import inspect
+import itertools
 import pkgutil
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import imagesmith
 from imagesmith.errors import ImagesmithError
+from imagesmith.model.ledger import LedgerRow
 
 REFERENCE = Path(__file__).parents[1] / "docs/reference.md"
-_BEGIN = "<!-- exit codes: made by `python -m tests.reference` -->\n"
-_END = "<!-- end of exit codes -->\n"
+_MADE = "made by `python -m tests.reference`"
 # The design's promise for each code; a class may say more, never something else.
 PROMISES = {
     0: "everything asked for is done and verified",
@@ -51,9 +58,36 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def documented() -> str:
-    """Return the table as docs/reference.md has it."""
-    return REFERENCE.read_text(encoding="utf-8").partition(_BEGIN)[2].partition(_END)[0]
+def field_table(kind: type) -> str:
+    """Return the table of a data class's fields, each with the text below it in the source."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    lines = ["| field | meaning |", "| --- | --- |"]
+    for statement, below in itertools.pairwise([*body.body, ast.Pass()]):
+        match statement, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                lines.append(f"| `{name}` | {' '.join(text.split())} |")
+            case ast.AnnAssign(target=ast.Name(id=name)), _:
+                raise AssertionError(f"{kind.__name__}.{name} has no text below it")
+            case _:
+                pass
+    return "\n".join(lines) + "\n"
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "exit codes": table,
+    "ledger rows": lambda: field_table(LedgerRow),
+}
+
+
+def _marks(section: str) -> tuple[str, str]:
+    return f"<!-- {section}: {_MADE} -->\n", f"<!-- end of {section} -->\n"
+
+
+def documented(section: str) -> str:
+    """Return a section as docs/reference.md has it."""
+    begin, end = _marks(section)
+    return REFERENCE.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0]
 
 
 def undescribed() -> list[str]:
@@ -62,10 +96,14 @@ def undescribed() -> list[str]:
 
 
 def main() -> None:
-    """Write the table into docs/reference.md."""
-    before, begin, rest = REFERENCE.read_text(encoding="utf-8").partition(_BEGIN)
-    _old, end, after = rest.partition(_END)
-    REFERENCE.write_text(before + begin + table() + end + after, encoding="utf-8")
+    """Write the tables into docs/reference.md."""
+    text = REFERENCE.read_text(encoding="utf-8")
+    for section, make in SECTIONS.items():
+        begin, end = _marks(section)
+        before, _, rest = text.partition(begin)
+        _old, _, after = rest.partition(end)
+        text = before + begin + make() + end + after
+    REFERENCE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from imagesmith.cli.build import build
 from imagesmith.cli.check import check
 from imagesmith.cli.doctor import doctor
 from imagesmith.cli.flash import flash
+from imagesmith.cli.ledger import ledger
 from imagesmith.cli.verify import verify
 from imagesmith.errors import ImagesmithError, InterruptedRunError
 
@@ -28,7 +29,7 @@ def imagesmith() -> None:
     """Make N verified Jetson Nano cards from one stock image and one recipe."""
 
 
-for _command in (check, build, flash, verify, boot, doctor):
+for _command in (check, build, flash, verify, boot, ledger, doctor):
     imagesmith.add_command(_command)
 
 

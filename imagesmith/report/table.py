@@ -1,8 +1,9 @@
 """The table at the end of a run: what became of each card, in 80 columns, and why the bad ones are bad."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from imagesmith.model.outcome import CardOutcome, FlashReport, Result, TableState
+from imagesmith.report.columns import aligned
 from imagesmith.report.names import clipped, short_names
 
 _HEADER = ("slot", "node", "card", "result", "write", "verify", "seconds")
@@ -26,7 +27,7 @@ def render_table(report: FlashReport) -> str:
     bad = [outcome for outcome in report.outcomes if outcome.result is not Result.DONE]
     return "\n".join(
         [
-            *_aligned(rows),
+            *aligned(rows, figures=3),
             *(line for outcome in bad for line in _why(outcome)),
             *_slow(report),
             *_image(report),
@@ -41,27 +42,19 @@ def _row(outcome: CardOutcome, name: str) -> tuple[str, ...]:
         outcome.node or "-",
         name,
         str(outcome.result).upper() if outcome.result is Result.FAILED else str(outcome.result),
-        _rate(outcome.write_bytes_per_s),
-        _rate(outcome.verify_bytes_per_s),
+        rate_text(outcome.write_bytes_per_s),
+        rate_text(outcome.verify_bytes_per_s),
         f"{outcome.total_s:.0f}",
     )
     return tuple(clipped(cell, most) for cell, most in zip(cells, _MOST_CHARACTERS, strict=True))
 
 
-def _rate(bytes_per_s: float) -> str:
+def rate_text(bytes_per_s: float) -> str:
+    """Return a rate in at most nine characters: `20.1 MB/s`; `-` for none."""
     if bytes_per_s == 0:
         return "-"
     mega = bytes_per_s / 1e6
     return f"{mega:.1f} MB/s" if mega < 100 else f"{mega:.0f} MB/s"  # noqa: PLR2004 -- three digits are enough
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        # Figures, the last three columns, stand to the right.
-        left = [cell.ljust(width) for cell, width in zip(row[:-3], widths[:-3], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(row[-3:], widths[-3:], strict=True)]
-        yield " ".join([*left, *right]).rstrip()
 
 
 def _why(outcome: CardOutcome) -> Iterator[str]:
