@@ -11,6 +11,7 @@ from pathlib import Path
 from imagesmith.model.units import SECTOR_BYTES
 
 _LOOP_MAJOR = 7  # Documentation/admin-guide/devices.txt
+_SCSI_OPTICAL = "5"  # include/scsi/scsi_proto.h, TYPE_ROM
 _BUSES = ("usb", "mmc", "nvme", "virtio", "scsi")
 """In order: a disk behind USB is also a SCSI disk to the kernel."""
 
@@ -52,6 +53,14 @@ class BlockTree:
         """Return the size; the kernel counts in 512-byte sectors whatever the medium's are."""
         sectors = self.integer(number, "size")
         return None if sectors is None else sectors * SECTOR_BYTES
+
+    def disks(self) -> tuple[int, ...]:
+        """Return the whole disks, by name: hardware but optical drives, and loops that may be written."""
+        entries = sorted(
+            (self.root / "class/block").glob("*"), key=lambda entry: (len(entry.name), entry.name)
+        )
+        numbers = (_number(entry) for entry in entries)
+        return tuple(number for number in numbers if number is not None and self._may_be_card(number))
 
     def is_partition(self, number: int) -> bool:
         """Return whether it is a part of a disk."""
@@ -125,6 +134,14 @@ class BlockTree:
             if _link_name(folder / "subsystem") == "usb"
         )
         return next((serial for serial in (*own, *above) if serial), "")
+
+    def _may_be_card(self, number: int) -> bool:
+        folder = self.folder(number)
+        if folder is None or self.is_partition(number):
+            return False
+        if self.is_loop(number):
+            return self.loop_backing(number) is not None and self.integer(number, "ro") == 0
+        return (folder / "device").exists() and self.attribute(number, "device/type") != _SCSI_OPTICAL
 
     def _linked(self, number: int, name: str) -> tuple[int, ...]:
         folder = self.folder(number)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import pyudev
-
+from imagesmith.host import blkid, udev
 from imagesmith.host.block_tree import BlockTree
-from imagesmith.host.programs import ProgramError, ProgramTimeoutError, run
+from imagesmith.host.programs import ProgramError, ProgramTimeoutError
 from imagesmith.host.storage import StorageMap, is_same_file, status_of
 from imagesmith.model.card import CardFacts, Identity, TargetKind
 from imagesmith.model.units import SECTOR_BYTES
@@ -23,9 +22,6 @@ SYSTEM_FOLDERS = ("/", "/boot", "/home")
 """A disk that carries one of these is never a card, whoever asks."""
 
 _DEV = Path("/dev")
-_PROBE_S = 30.0
-_NOTHING_FOUND = 2  # blkid(8): exit codes of low-level probing
-_AMBIVALENT = 8
 _STACKED_USAGES = frozenset({"raid", "crypto"})
 _STACKED_TYPES = frozenset({"zfs_member", "bcache", "ceph_bluestore"})
 
@@ -94,6 +90,27 @@ def read_card_facts(
     return _other_facts(path, real_path, _kind_of(found.st_mode))
 
 
+def disks() -> tuple[Path, ...]:
+    """Return the disks of this machine that somebody might take for a card, system disks among them.
+
+    Left out: what only stands on other disks (dm, md, zram, read-only loops), and optical drives.
+    """
+    tree = BlockTree()
+    return tuple(_DEV / tree.name(number).replace("!", "/") for number in tree.disks())
+
+
+def media_by_slot() -> dict[str, int]:
+    """Return the bytes of the medium in each slot, by udev's ID_PATH; 0 for an empty slot of a reader.
+
+    A disk without an ID_PATH is there under its name: `/dev/loop3`.
+    """
+    tree = BlockTree()
+    return {
+        udev.properties(number).get("ID_PATH") or f"{_DEV}/{tree.name(number)}": tree.size_bytes(number) or 0
+        for number in tree.disks()
+    }
+
+
 def probe_signatures(medium: Path, extents: Sequence[Extent]) -> Signatures:
     """Return the marks of LVM, md, LUKS, ZFS, bcache and their like on parts of a disk or file.
 
@@ -113,16 +130,9 @@ def probe_signatures(medium: Path, extents: Sequence[Extent]) -> Signatures:
 
 
 def _mark_of(medium: Path, extent: Extent) -> str:
-    argv = ["blkid", "--probe", "--output", "export", f"--offset={extent.offset_bytes}"]
-    argv += [f"--size={extent.size_bytes}"] if extent.size_bytes else []
-    argv.append(str(medium))
-    done = run(argv, timeout_s=_PROBE_S, ok=(0, _NOTHING_FOUND, _AMBIVALENT))
-    # Code 2 is "nothing there" and "cannot read" alike; only the latter has something to say.
-    if done.returncode == _AMBIVALENT or done.stderr.strip():
-        raise ProgramError(argv, done.returncode, done.stderr or "marks of two kinds, one of them stale")
-    values = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    mark = values.get("TYPE", "")
-    return mark if values.get("USAGE") in _STACKED_USAGES or mark in _STACKED_TYPES else ""
+    found = blkid.probe(medium, offset_bytes=extent.offset_bytes, size_bytes=extent.size_bytes)
+    mark = found.get("TYPE", "")
+    return mark if found.get("USAGE") in _STACKED_USAGES or mark in _STACKED_TYPES else ""
 
 
 def _device_facts(inquiry: _Inquiry, number: int) -> CardFacts:
@@ -141,7 +151,7 @@ def _device_facts(inquiry: _Inquiry, number: int) -> CardFacts:
     overwritten = storage.overwritten(number)
     carries, untraced = _carried(inquiry, number, overwritten)
     signatures = inquiry.prober(inquiry.real_path, _extents(tree, number)) if size_bytes else Signatures()
-    names = _udev_properties(number)
+    names = udev.properties(number)
     return CardFacts(
         path=inquiry.path,
         real_path=inquiry.real_path,
@@ -286,11 +296,3 @@ def _nearest_existing(path: Path) -> Path:
     """Return the path, or the folder it would be made in."""
     resolved = path.resolve()
     return next(place for place in (resolved, *resolved.parents) if status_of(place))
-
-
-def _udev_properties(number: int) -> Mapping[str, str]:
-    try:
-        device = pyudev.Devices.from_device_number(pyudev.Context(), "block", number)
-    except (pyudev.DeviceNotFoundError, ImportError):  # ImportError: no libudev on this machine
-        return {}
-    return dict(device.properties)
