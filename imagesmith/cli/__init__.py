@@ -1,5 +1,6 @@
 """The command line: parse, ask, call `app`, render. Holds no decision of its own."""
 
+import importlib
 import json
 import signal
 import sys
@@ -10,27 +11,35 @@ from types import FrameType
 import click
 
 from imagesmith import __version__
-from imagesmith.cli.boot import boot
-from imagesmith.cli.build import build
-from imagesmith.cli.check import check
-from imagesmith.cli.doctor import doctor
-from imagesmith.cli.flash import flash
-from imagesmith.cli.ledger import ledger
-from imagesmith.cli.verify import verify
 from imagesmith.errors import ImagesmithError, InterruptedRunError
 
 _BUG = 1
 _USAGE = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_COMMANDS = ("check", "build", "flash", "verify", "boot", "ledger", "doctor")
+"""In the order of the help; each is the click command of its name in the module of its name."""
+
+
+class _Commands(click.Group):
+    """Commands imported when they are asked for: all of them would cost a flash a third of a second."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"imagesmith.cli.{name}"), name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="imagesmith")
 def imagesmith() -> None:
     """Make N verified Jetson Nano cards from one stock image and one recipe."""
-
-
-for _command in (check, build, flash, verify, boot, ledger, doctor):
-    imagesmith.add_command(_command)
 
 
 def run(argv: Sequence[str]) -> int:
