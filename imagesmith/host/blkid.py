@@ -28,9 +28,7 @@ def probe(medium: Path, *, offset_bytes: int = 0, size_bytes: int = 0) -> Found:
     argv = ["blkid", "--probe", "--output", "export", f"--offset={offset_bytes}"]
     argv += [f"--size={size_bytes}"] if size_bytes else []
     argv.append(str(medium))
-    done = run(argv, timeout_s=_ESCAPED = re.compile(r"\\(.)")
-Found = Mapping[str, str]
-_PROBE_S, ok=(0, _NOTHING_FOUND, _AMBIVALENT))
+    done = run(argv, timeout_s=_PROBE_S, ok=(0, _NOTHING_FOUND, _AMBIVALENT))
     # Code 2 is "nothing there" and "cannot read" alike; only the latter has something to say.
     if done.returncode == _AMBIVALENT or done.stderr.strip():
         raise ProgramError(argv, done.returncode, done.stderr or "marks of two kinds, one of them stale")
