@@ -6,14 +6,13 @@ from pathlib import Path
 
 from imagesmith.host.programs import ProgramError, run
 
-_ESCAPED = re.compile(r"\\(.)")
-Found = Mapping[str, str]
 _PROBE_S = 30.0
 _NOTHING_FOUND = 2  # blkid(8): exit codes of low-level probing
 _AMBIVALENT = 8
+_ESCAPED = re.compile(r"\\(.)")
 
 
-def probe(medium: Path, *, offset_bytes: int = 0, size_bytes: int = 0) -> Found:
+def probe(medium: Path, *, offset_bytes: int = 0, size_bytes: int = 0) -> Mapping[str, str]:
     """Return what blkid says of a part of a disk or file: TYPE, USAGE, LABEL, PTTYPE…; empty for nothing.
 
     Args:

@@ -130,6 +130,7 @@ _SHIPPED_WITH = {
     "mkfs.ext4": "e2fsprogs",
     "resize2fs": "e2fsprogs",
     "unshare": "util-linux",
+    "partx": "util-linux",
     "newgidmap": "uidmap",
 }
 
