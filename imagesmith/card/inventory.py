@@ -30,7 +30,8 @@ def foreign_contents(medium: Medium) -> Contents:
     if medium.table:
         kinds = Counter(_named(system) for _part, system in medium.parts if system.kind)
         systems = [f"{count} x {name}" if count > 1 else name for name, count in kinds.items()]
-        return Contents(Carries.FOREIGN, ", ".join([medium.table, *systems]))
+        parts = [f"{len(medium.parts)} partitions"] if medium.parts and not systems else []
+        return Contents(Carries.FOREIGN, ", ".join([medium.table, *systems, *parts]))
     if medium.whole.kind:
         return Contents(Carries.FOREIGN, _named(medium.whole))
     if medium.is_blank:

@@ -17,7 +17,7 @@ _BUG = 1
 _USAGE = 2
 
 
-_COMMANDS = ("check", "build", "flash", "verify", "boot", "ledger", "doctor")
+_COMMANDS = ("check", "build", "cards", "slots", "flash", "verify", "boot", "ledger", "doctor")
 """In the order of the help; each is the click command of its name in the module of its name."""
 
 

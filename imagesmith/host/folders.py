@@ -1,4 +1,4 @@
-"""Where things are kept on this machine: cache, state, and the data files that travel with the package."""
+"""Where things are kept here: cache, configuration, state, and the data files of the package itself."""
 
 import os
 from pathlib import Path
@@ -16,6 +16,11 @@ def _xdg(variable: str, fallback: str) -> Path:
 def cache_folder() -> Path:
     """Return the folder for what can be made again: bases, layers, the emulator's kernel."""
     return _xdg("XDG_CACHE_HOME", ".cache")
+
+
+def config_folder() -> Path:
+    """Return the folder for what people decide about this machine: the names of its card slots."""
+    return _xdg("XDG_CONFIG_HOME", ".config")
 
 
 def state_folder() -> Path:
