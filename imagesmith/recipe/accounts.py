@@ -52,7 +52,7 @@ def shell(text: str) -> str:
 
 
 _HASH = re.compile(r"\$6\$(?:rounds=[1-9]\d{3,8}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}", re.ASCII)
-_MAKE_HASH = "make one with: openssl passwd -6"
+MAKE_HASH = "make one with: openssl passwd -6"
 _NOT_OURS = {
     "$y$": "a yescrypt hash ($y$): the board's glibc 2.27 cannot check it, the user would be locked out",
     "$gy$": "a gost-yescrypt hash ($gy$): the board's glibc 2.27 cannot check it",
@@ -69,20 +69,20 @@ def password_hash(text: str) -> Secret:
     if _HASH.fullmatch(text):
         return Secret(text)
     if text.startswith("$6$"):
-        raise FieldError("a $6$ hash that is cut short or has foreign characters", "quote it; " + _MAKE_HASH)
+        raise FieldError("a $6$ hash that is cut short or has foreign characters", "quote it; " + MAKE_HASH)
     for prefix, what in _NOT_OURS.items():
         if text.startswith(prefix):
-            raise FieldError(what, _MAKE_HASH)
+            raise FieldError(what, MAKE_HASH)
     if text in {"", "!", "*", "!!", "x"}:
         raise FieldError("no password hash", "leave out passwd for a user without password")
-    raise FieldError("a plain password, or no hash we know: a recipe holds $6$ hashes only", _MAKE_HASH)
+    raise FieldError("a plain password, or no hash we know: a recipe holds $6$ hashes only", MAKE_HASH)
 
 
 # What OpenSSH 7.6p1 on the board reads. sk-* came with 8.2; ssh-dss is off since 7.0.
 _KEY_TYPES = frozenset(
     {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"}
 )
-_MAKE_KEY = "make one with: ssh-keygen -t ed25519"
+MAKE_KEY = "make one with: ssh-keygen -t ed25519"
 _PRIVATE = re.compile(r"PRIVATE KEY|PuTTY-User-Key-File", re.IGNORECASE)
 
 
@@ -93,7 +93,7 @@ def public_keys(text: str) -> tuple[str, ...]:
     lines = [line.strip() for line in text.splitlines()]
     keys = tuple(_public_key(line) for line in lines if line and not line.startswith("#"))
     if not keys:
-        raise FieldError("no public key", _MAKE_KEY)
+        raise FieldError("no public key", MAKE_KEY)
     return keys
 
 
@@ -102,11 +102,11 @@ def _public_key(text: str) -> str:
     words = text.split(maxsplit=2)
     kind = words[0] if words else ""
     if kind.startswith("sk-"):
-        raise FieldError("a security-key (sk-) key, unknown to the board's OpenSSH 7.6", _MAKE_KEY)
+        raise FieldError("a security-key (sk-) key, unknown to the board's OpenSSH 7.6", MAKE_KEY)
     if kind == "ssh-dss":
-        raise FieldError("a DSA key, refused by OpenSSH since 7.0", _MAKE_KEY)
+        raise FieldError("a DSA key, refused by OpenSSH since 7.0", MAKE_KEY)
     if kind not in _KEY_TYPES:
-        raise FieldError("not a public key: no key type (ssh-ed25519, ssh-rsa…) at its start", _MAKE_KEY)
+        raise FieldError("not a public key: no key type (ssh-ed25519, ssh-rsa…) at its start", MAKE_KEY)
     if not text.isprintable() or len(words) == 1 or not _is_key_blob(words[1], kind):
         raise FieldError(
             f"an {kind} key that is cut short or damaged", "copy the whole line of the .pub file"

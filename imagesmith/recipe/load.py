@@ -73,13 +73,18 @@ def _overlay_names() -> frozenset[str]:
     return frozenset(path.name for path in data_folder("overlays").iterdir() if path.is_dir())
 
 
-def _merged(path: Path, problems: Problems, files: list[Path]) -> YamlMap | None:
+def _merged(
+    path: Path, problems: Problems, files: list[Path], *, named_at: Place | None = None
+) -> YamlMap | None:
     """Return the tree of a file over those it extends; None when one of them cannot be read as a tree."""
     files.append(path)
     try:
         content = _content(path)
     except FieldError as exc:
-        problems.add(Place(str(path), 1), "", exc.message)
+        if named_at:
+            problems.add(named_at, "extends", exc.message, exc.suggestion)
+        else:
+            problems.add(Place(str(path), 1), "", exc.message)
         return None
     parsed = parse_yaml(content, str(path))
     problems.found += parsed.problems
@@ -97,7 +102,7 @@ def _merged(path: Path, problems: Problems, files: list[Path]) -> YamlMap | None
         circle = " → ".join(file.name for file in (*files, below))
         problems.add(entry.place, "extends", f"recipes extend each other in a circle: {circle}")
         return None
-    lower = _merged(below, problems, files)
+    lower = _merged(below, problems, files, named_at=entry.place)
     return lay_over(root, lower) if lower else None
 
 

@@ -31,6 +31,8 @@ class Section:
     place: Place
     entries: Mapping[str, Entry]
     problems: Problems
+    is_map: bool = True
+    """False: something else stands there, which was reported; that its keys are missing is no news."""
 
     def path(self, key: str) -> str:
         """Return the full name of a key."""
@@ -65,12 +67,13 @@ class Section:
 
     def missing(self, key: str, example: str) -> None:
         """Report a key that must be there."""
-        self.problems.add(self.place, self.path(key), "this key is missing", f"for example {example}")
+        if self.is_map:
+            self.problems.add(self.place, self.path(key), "this key is missing", f"for example {example}")
 
     def parsed(self, path: str, node: YamlNode, parse: Callable[[str], T], default: D) -> T | D:
         """Return one node's text, parsed."""
         if not isinstance(node, YamlText) or node.is_null:
-            hint = "quote a text that begins with { or [" if not isinstance(node, YamlText) else ""
+            hint = "" if isinstance(node, YamlText) else "quote a text that begins with { or ["
             self.problems.add(node.place, path, f"a text is wanted, this is {kind_of(node)}", hint)
             return default
         try:
@@ -91,7 +94,7 @@ class Section:
         if isinstance(node, YamlMap):
             return Section(path, place, node.entries, self.problems)
         self.problems.add(place, path, f"a map is wanted, this is {kind_of(node)}")
-        return Section(path, place, {}, self.problems)
+        return Section(path, place, {}, self.problems, is_map=False)
 
     def items(self, key: str) -> Iterator[tuple[str, YamlNode]]:
         """Yield the items of the list under a key with their names: `users[0]`."""

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from imagesmith.model.recipe import Keyboard, Mode, Mount, Nodes, Recipe, Secret, User
 from imagesmith.recipe import accounts, fields
+from imagesmith.recipe.fields import FieldError
 from imagesmith.recipe.reader import Problems, Section
 from imagesmith.recipe.tree import Place, YamlMap, YamlNode
 
@@ -82,8 +83,8 @@ def _user(top: Section, path: str, node: YamlNode, read_file: ReadFile) -> User:
     section = top.as_section(path, node, node.place)
     section.only("name", "uid", "gecos", "shell", "groups", "passwd", "ssh_authorized_keys")
     return User(
-        name=section.required("name", accounts.user_name, "nobody", example="guest"),
-        uid=section.required("uid", accounts.uid, 1000, example="1000"),
+        name=section.required("name", accounts.user_name, "", example="guest"),
+        uid=section.required("uid", accounts.uid, 0, example="1000"),
         groups=section.texts("groups", accounts.group_name),
         shell=section.text("shell", accounts.shell, "/bin/bash"),
         gecos=section.text("gecos", accounts.gecos, ""),
@@ -96,28 +97,36 @@ def _password(section: Section, read_file: ReadFile) -> Secret | None:
     entry = section.entries.get("passwd")
     if entry is None:
         return None
-    node, parse = _behind(entry.value, read_file, accounts.password_hash)
+    node, parse = _behind(entry.value, read_file, accounts.password_hash, accounts.MAKE_HASH)
     return section.parsed(section.path("passwd"), node, parse, None)
 
 
 def _authorized_keys(section: Section, read_file: ReadFile) -> tuple[str, ...]:
     keys: list[str] = []
     for path, item in section.items("ssh_authorized_keys"):
-        node, parse = _behind(item, read_file, accounts.public_keys)
+        node, parse = _behind(item, read_file, accounts.public_keys, accounts.MAKE_KEY)
         keys += section.parsed(path, node, parse, ())
     return tuple(keys)
 
 
 def _behind(
-    node: YamlNode, read_file: ReadFile, parse: Callable[[str], T]
+    node: YamlNode, read_file: ReadFile, parse: Callable[[str], T], remedy: str
 ) -> tuple[YamlNode, Callable[[str], T]]:
     """Return what is to be parsed and how: the node itself, or for `{file: PATH}` the path, through the file.
 
     No other key is looked at, let alone quoted: in `passwd: {secret}` the key is the secret.
     """
-    if isinstance(node, YamlMap) and list(node.entries) == ["file"]:
-        return node.entries["file"].value, lambda name: parse(read_file(name, node.place))
-    return node, parse
+    if not isinstance(node, YamlMap) or list(node.entries) != ["file"]:
+        return node, parse
+
+    def parse_file(name: str) -> T:
+        try:
+            text = read_file(name, node.place)
+        except FieldError as exc:
+            raise FieldError(exc.message, "; ".join(filter(None, (exc.suggestion, remedy)))) from exc
+        return parse(text)
+
+    return node.entries["file"].value, parse_file
 
 
 def _mount(top: Section, path: str, node: YamlNode) -> Mount:

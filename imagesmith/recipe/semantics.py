@@ -33,19 +33,14 @@ def broken_rules(recipe: Recipe, faulty: Collection[str], overlays: Collection[s
 
     Args:
         recipe: with stand-ins where a value was wrong.
-        faulty: the keys with a problem already. A rule that reads one of them is left out: it would judge a
-            stand-in.
+        faulty: the keys with a problem already. What would judge a stand-in is left out.
         overlays: the names of all overlays there are.
     """
-    faults = [_steps(key) for key in faulty if key]
-
-    def can_judge(keys: tuple[str, ...]) -> bool:
-        return not any(_touch(fault, _steps(key)) for fault in faults for key in keys)
-
+    values = {re.sub(r"\[\d+\]", "", key) for key in faulty if key}
     for rule, keys in _RULES.items():
-        if can_judge(keys):
-            yield from rule(recipe)
-    if can_judge(("overlays", "mode")):
+        if not any(_overlap(fault, key) for fault in values for key in keys):
+            yield from (broken for broken in rule(recipe) if broken.key not in faulty)
+    if not any(_overlap(fault, key) for fault in values for key in ("overlays", "mode")):
         yield from _overlays(recipe, overlays)
 
 
@@ -66,12 +61,9 @@ def warnings(recipe: Recipe) -> Iterator[Broken]:
         )
 
 
-def _steps(key: str) -> list[str]:
-    return re.sub(r"\[\d+\]", "", key).split(".")
-
-
-def _touch(fault: list[str], read: list[str]) -> bool:
-    return all(one == other for one, other in zip(fault, read, strict=False))
+def _overlap(one: str, other: str) -> bool:
+    """Whether two keys are the same, or one is inside the other."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _hostnames(recipe: Recipe) -> Iterator[Broken]:
@@ -140,6 +132,9 @@ def _users(recipe: Recipe) -> Iterator[Broken]:
     names = [user.name for user in recipe.users]
     for number in _repeated(names):
         yield Broken(f"users[{number}].name", f"there is a user {names[number]} already")
+
+
+def _groups(recipe: Recipe) -> Iterator[Broken]:
     for number, user in enumerate(recipe.users):
         for again in _repeated(user.groups):
             yield Broken(f"users[{number}].groups[{again}]", f"{user.groups[again]} is there already")
@@ -162,7 +157,7 @@ def _homes(recipe: Recipe) -> Iterator[Broken]:
     # Launchers hand absolute paths from node to node: a home must have one path everywhere (l4t facts 6.4).
     for number, mount in enumerate(recipe.mounts):
         path = mount.source.partition(":")[2]
-        if mount.target.startswith("/home/") and path != mount.target:
+        if path and mount.target.startswith("/home/") and path != mount.target:
             yield Broken(
                 f"mounts[{number}].to",
                 f"{mount.target} is {path} on the server: paths in a home must be the same everywhere",
@@ -172,7 +167,9 @@ def _homes(recipe: Recipe) -> Iterator[Broken]:
 
 def _swap(recipe: Recipe) -> Iterator[Broken]:
     if recipe.mode is Mode.K8S and recipe.swap_bytes:
-        yield Broken("swap", "kubelet refuses to start with swap", "take swap out, or choose mode mpi")
+        yield Broken(
+            "swap", "kubelet refuses to start with swap", "take swap out: swap: null where it is inherited"
+        )
 
 
 def _pod_network(recipe: Recipe) -> Iterator[Broken]:
@@ -242,16 +239,16 @@ _RULES: dict[Callable[[Recipe], Iterator[Broken]], tuple[str, ...]] = {
     _hostnames: ("nodes.count", "nodes.hostname"),
     _addresses: ("nodes.count", "nodes.addresses"),
     _gateway: ("nodes.addresses", "nodes.gateway4"),
-    _collisions: (
-        "nodes.count", "nodes.addresses", "nodes.gateway4", "nodes.nameservers", "mounts.from",
-    ),
-    _users: ("users.name", "users.groups"),
-    _uids: ("users.uid",),
-    _mounts: ("mounts.to",),
-    _homes: ("mounts.from", "mounts.to"),
+    _collisions: ("nodes.count", "nodes.addresses", "nodes.gateway4", "nodes.nameservers"),
+    _users: (),
+    _groups: ("users.groups",),
+    _uids: (),
+    _mounts: (),
+    _homes: (),
     _swap: ("swap", "mode"),
     _pod_network: ("mode", "nodes.addresses", "nodes.count"),
     _mpi_packages: ("mode",),
     _licence: ("base", "licence"),
-}  # fmt: skip
-"""Each rule with the keys it reads."""
+}
+"""Each rule with the keys it reads as a whole. A stand-in in a user or mount is empty or 0: that breaks no
+rule but the one against repetition, and then only for a key that has its problem already."""

@@ -20,14 +20,16 @@ MOST_DEPTH = 16
 _KEY = re.compile(r"[\w./@+-]{1,128}", re.ASCII)
 _TAB_INDENT = re.compile(r"^ *\t", re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
-_QUOTED_PIECE = re.compile(r"""(['"])(?!<)[^'"]{2,}\1""")
+_QUOTED_PIECE = re.compile(r"""(['"])(.*?)\1""")
 _ADVICE = {
     "mapping values are not allowed": "quote a text that holds ': ', or check the indentation",
     "could not find expected ':'": "write key: value, with a space behind the colon",
     "that cannot start any token": "quote a text that begins with a special character",
-    "expected <block end>": "check the indentation",
-    "unexpected end of stream": "close the quote or bracket",
-    "found unexpected end": "close the quote or bracket",
+    "expected <block end>": "check the indentation, and quote a text that begins with { or [",
+    "end of stream": "close the quote",
+    "stream end": "close the bracket",
+    "undefined tag handle": "quote a text that begins with !",
+    "expected ',' or": "put commas between the items, and close the bracket",
 }
 
 
@@ -80,20 +82,30 @@ def _parse(text: str, builder: "_Builder") -> None:
                 return
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
+        if exc.context_mark and "end" in (exc.problem or ""):
+            mark = exc.context_mark  # where the quote or bracket was opened, not where the file ends
         line = mark.line + 1 if mark else 1
         if mark and text[mark.index : mark.index + 1] == "\t":
             builder.refuse(line, "a tab between the words", "use spaces", hopeless=True)
             return
         # PyYAML's message may quote a piece of the text (an undefined tag handle: the head of `!secret!`).
-        message = _QUOTED_PIECE.sub("it", exc.problem or "not YAML")
+        message = _QUOTED_PIECE.sub(_without_content, exc.problem or "not YAML")
         advice = next((text for start, text in _ADVICE.items() if start in message), "")
         builder.refuse(line, message, advice, hopeless=True)
     except yaml.reader.ReaderError as exc:
         line = text.count("\n", 0, exc.position) + 1
         builder.refuse(line, "a control character", "remove it", hopeless=True)
-    except ValueError:
+    except (ValueError, OverflowError):
         # "\UFFFFFFFF" and a %YAML directive of thousands of digits: PyYAML lets chr() and int() fail.
-        builder.refuse(1, "an escape or directive that PyYAML cannot read", hopeless=True)
+        builder.refuse(
+            builder.line, "an escape or directive that PyYAML cannot read, from here on", hopeless=True
+        )
+
+
+def _without_content(quoted: re.Match[str]) -> str:
+    piece = quoted[2]
+    is_grammar = len(piece) == 1 or (piece.startswith("<") and piece.endswith(">"))
+    return quoted[0] if is_grammar else "a word"
 
 
 @dataclass(slots=True)
@@ -118,6 +130,8 @@ class _Builder:
     problems: list[Problem] = field(default_factory=list)
     hopeless: bool = False
     root: YamlNode | None = None
+    line: int = 1
+    """Of what was taken last."""
     _open: list[_OpenMap | _OpenList] = field(default_factory=list)
 
     def refuse(self, line: int, message: str, suggestion: str = "", *, hopeless: bool = False) -> None:
@@ -125,7 +139,7 @@ class _Builder:
         self.hopeless = self.hopeless or hopeless
 
     def take(self, event: yaml.Event) -> None:
-        line = event.start_mark.line + 1 if event.start_mark else 1
+        line = self.line = event.start_mark.line + 1 if event.start_mark else 1
         place = Place(self.file, line)
         if isinstance(event, yaml.NodeEvent):
             self._judge(event, line)
