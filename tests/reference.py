@@ -15,6 +15,7 @@ from pathlib import Path
 
 import imagesmith
 from imagesmith.errors import ImagesmithError
+from imagesmith.model.inventory import CardRow, Contents
 from imagesmith.model.ledger import LedgerRow
 
 REFERENCE = Path(__file__).parents[1] / "docs/reference.md"
@@ -76,6 +77,8 @@ def field_table(kind: type) -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "exit codes": table,
+    "card rows": lambda: field_table(CardRow),
+    "contents of a card": lambda: field_table(Contents),
     "ledger rows": lambda: field_table(LedgerRow),
 }
 

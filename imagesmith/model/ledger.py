@@ -17,7 +17,7 @@ class Run:
     """What the cards of one run share."""
 
     id: str
-    """Unique, and in order of time."""
+    """Unique."""
     started_at: str
 
 
@@ -26,7 +26,7 @@ class LedgerRow:
     """What became of one card in one run. A text is empty where nothing is known."""
 
     run: str
-    """Its run; unique, and in order of time."""
+    """Its run: the same in all rows of one run, and in no others."""
     started_at: str
     """When the run began: UTC, as in `2026-11-24T03:46:43Z`."""
     ended_at: str

@@ -99,3 +99,24 @@ def test_attached_loops_are_listed_and_idle_ones_are_not(machine: FakeSys) -> No
 
     assert [(number(7, 9), Path("/images/a card.img"))] == list(tree.loops())
     assert tree.loop_backing(number(7, 8)) is None
+
+
+def test_disks_are_hardware_and_writable_loops_in_the_order_of_their_names(machine: FakeSys) -> None:
+    machine.partition(machine.disk("sdb", (8, 16), USB), 1, (8, 17))
+    machine.disk("sdaa", (65, 160), SATA)
+    machine.disk("mmcblk0", (179, 0), SD_SLOT)
+    machine.disk("loop1", (7, 1), loop__backing_file="/card.img")
+
+    tree = machine.storage().tree
+
+    assert ["sdb", "sdaa", "loop1", "mmcblk0"] == [tree.name(disk) for disk in tree.disks()]
+
+
+def test_what_only_stands_on_other_disks_and_optical_drives_are_no_disks(machine: FakeSys) -> None:
+    machine.disk("dm-0", (253, 0))
+    machine.disk("zram0", (252, 0))
+    machine.disk("loop0", (7, 0))
+    machine.disk("loop2", (7, 2), loop__backing_file="/snap.squashfs", ro="1")
+    machine.disk("sr0", (11, 0), SATA, device={"type": "5"})
+
+    assert () == machine.storage().tree.disks()
