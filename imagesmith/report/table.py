@@ -10,7 +10,7 @@ _HEADER = ("slot", "node", "card", "result", "write", "verify", "seconds")
 _MOST_CHARACTERS = (14, 16, 12, 10, 9, 9, 7)
 """Slot, node and card are clipped to this; with single spaces between, 83 less what real names leave free."""
 
-_TABLE_WORDS = {
+TABLE_WORDS = {
     TableState.UNTOUCHED: "nothing was written to it",
     TableState.ABSENT: "it has no partition table",
     TableState.VALID: "it has its partition table",
@@ -62,7 +62,7 @@ def _why(outcome: CardOutcome) -> Iterator[str]:
     where = "" if outcome.offset is None else f", byte {outcome.offset}"
     yield f"{outcome.card}" + (f" ({who})" if who else "") + f": {outcome.result} in {outcome.phase}{where}"
     yield f"  why: {outcome.cause}"
-    yield f"  now: {_TABLE_WORDS[outcome.table]}"
+    yield f"  now: {TABLE_WORDS[outcome.table]}"
 
 
 def _slow(report: FlashReport) -> Iterator[str]:
