@@ -6,27 +6,29 @@ nothing; the user consents to what it returns; `write` writes exactly that, and 
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagesmith.app.ledger import RunLedger, cards_of_node, second_card_warning
 from imagesmith.app.published import Published
 from imagesmith.card.assign import assign
 from imagesmith.card.geometry import required_bytes
 from imagesmith.card.guard import SANE_MAXIMUM_BYTES, judge_all, recheck, require_allowed
 from imagesmith.card.names import expand_card_names
 from imagesmith.card.plan import plan_card
-from imagesmith.errors import CardRefusedError
+from imagesmith.card.slots import SlotMap, label_of
+from imagesmith.errors import CardRefusedError, ImagesmithError
 from imagesmith.flash.lane import LaneJob
 from imagesmith.flash.lanes import flash_cards
 from imagesmith.host.devices import read_card_facts
 from imagesmith.host.folders import cache_folder
 from imagesmith.host.media import Medium, open_medium
 from imagesmith.model.card import CardFacts, CardPlan, TargetKind, Verdict
-from imagesmith.model.events import Event
+from imagesmith.model.events import CardEnded, Event
 from imagesmith.model.node import Node, node_document, nodes_of, slot_bytes
-from imagesmith.model.outcome import Approach, FlashReport
+from imagesmith.model.outcome import Approach, CardOutcome, FlashReport, Phase, Result, TableState
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class PreparedCard:
 
     verdict: Verdict
     plan: CardPlan
+    warnings: tuple[str, ...]
+    """What a user should know before agreeing."""
 
     @property
     def destroys(self) -> bool:
@@ -58,6 +62,8 @@ class Manner:
     approach: Approach = Approach.WRITE
     is_probed: bool = True
     """Whether devices are asked for their true capacity first."""
+    slots: SlotMap = field(default_factory=SlotMap)
+    """What slots are called in front of people."""
 
 
 DEFAULT_MANNER = Manner()
@@ -80,7 +86,11 @@ def prepare(
     require_allowed(verdicts)
     assigned = _assigned(published, len(names), nodes)
     return tuple(
-        PreparedCard(verdict, _plan(published, verdict.facts, node, swap_bytes))
+        PreparedCard(
+            verdict,
+            _plan(published, verdict.facts, node, swap_bytes),
+            (*verdict.warnings, *_other_cards(published, node, verdict.facts)),
+        )
         for verdict, node in zip(verdicts, assigned, strict=True)
     )
 
@@ -92,27 +102,57 @@ def write(
     on_event: Callable[[Event], None],
     cancel: threading.Event,
     manner: Manner = DEFAULT_MANNER,
+    warn: Callable[[str], None] = lambda _text: None,
 ) -> FlashReport:
-    """Write and read back prepared cards.
+    """Write and read back prepared cards; every one's fate goes into the ledger.
 
     Raises:
         UntrustedSourceError: the image cannot be opened, or has another size than its manifest says; no card
             was touched.
         CardRefusedError: a card is no longer the one that was judged; no card was touched.
     """
-    jobs = [
-        LaneJob(
-            card=str(card.verdict.facts.path),
-            plan=card.plan,
-            open_medium=functools.partial(_open, card, keep=manner.approach is not Approach.WRITE),
-            recheck=functools.partial(_recheck, card.verdict.facts, published),
-            slot=card.verdict.facts.slot_path,
-            approach=manner.approach,
-            is_probed=manner.is_probed and card.verdict.facts.kind is TargetKind.WHOLE_DISK,
-        )
-        for card in cards
-    ]
-    return flash_cards(jobs, on_event=on_event, cancel=cancel)
+    ledger = RunLedger([(card.verdict.facts, card.plan) for card in cards], slots=manner.slots)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, CardEnded):
+            ledger.record([event.outcome])
+        on_event(event)
+
+    try:
+        jobs = [_job(card, published, manner) for card in cards]
+        return flash_cards(jobs, on_event=tell, cancel=cancel)
+    except ImagesmithError as error:
+        ledger.record(_untouched(card, error) for card in cards)
+        raise
+    finally:
+        if ledger.trouble:
+            warn(ledger.trouble)
+
+
+def _job(card: PreparedCard, published: Published, manner: Manner) -> LaneJob:
+    facts = card.verdict.facts
+    return LaneJob(
+        card=str(facts.path),
+        plan=card.plan,
+        open_medium=functools.partial(_open, card, keep=manner.approach is not Approach.WRITE),
+        recheck=functools.partial(_recheck, facts, published),
+        slot=label_of(facts.slot_path, manner.slots),
+        approach=manner.approach,
+        is_probed=manner.is_probed and facts.kind is TargetKind.WHOLE_DISK,
+    )
+
+
+def _untouched(card: PreparedCard, error: ImagesmithError) -> CardOutcome:
+    node = card.plan.node
+    return CardOutcome(
+        card=str(card.verdict.facts.path),
+        slot="",
+        node=node.hostname if node else "",
+        result=Result.UNFINISHED,
+        table=TableState.UNTOUCHED,
+        phase=Phase.OPEN,
+        cause=error.what,
+    )
 
 
 def _precious(published: Published) -> dict[str, Path]:
@@ -139,6 +179,13 @@ def _plan(published: Published, facts: CardFacts, node: Node | None, swap_bytes:
         slot_content=slot_bytes(node_document(recipe, node)) if recipe and node else None,
         swap_bytes=swap_bytes,
     )
+
+
+def _other_cards(published: Published, node: Node | None, facts: CardFacts) -> Iterator[str]:
+    if published.recipe and node:
+        others = cards_of_node(published.recipe.name, node.hostname, besides=facts)
+        if warning := second_card_warning(others):
+            yield warning
 
 
 def _open(card: PreparedCard, *, keep: bool) -> AbstractContextManager[Medium]:
