@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imagesmith.errors import UntrustedSourceError
+from imagesmith.model.units import round_down
 
 _REMEDY = "build the image again, or fetch it again, and leave it alone while cards are written"
 
@@ -33,6 +34,11 @@ class Image:
         """Return a range of the mapping: to be given to the kernel, never to be looked at (SIGBUS)."""
         with memoryview(self._mapping) as whole:
             return whole[start:end]
+
+    def release(self, start: int, end: int) -> None:
+        """Let go of a range of the mapping: its pages stay in the page cache, this process stays small."""
+        first = round_down(start, mmap.PAGESIZE)
+        self._mapping.madvise(mmap.MADV_DONTNEED, first, end - first)
 
     def read_into(self, offset: int, buffer: memoryview) -> None:
         """Fill `buffer` from `offset` on, without the mapping.

@@ -49,6 +49,8 @@ def write_pieces(
     for piece in pieces:
         with _aligned(piece, reference, buffer) as content:
             transfer.write(piece.start, content)
+        if piece.source is Source.IMAGE:
+            reference.image.release(piece.start, piece.end)
         on_bytes(piece.length_bytes)
 
 
