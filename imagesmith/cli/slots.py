@@ -64,7 +64,9 @@ def learn(*, file: Path | None) -> None:
                 click.echo(f"\n{said}" if said else "\r", nl=bool(said))
             if sys.stdin in ready and not all(_renamed(learner, line) for line in _typed_lines()):
                 break
-    click.echo(f"{learner.learnt_count} learnt; the slot map is {path}")
+    count = learner.learnt_count
+    learnt = f"{count} slot{'s' if count > 1 else ''} learnt" if count else "nothing was learnt"
+    click.echo(f"{learnt}; the slot map is {path}")
 
 
 def _typed_lines() -> list[str]:

@@ -19,10 +19,7 @@ _SMALLEST_BYTES = 1 * MIB
 _PARTX_S = 30.0
 _ROW = re.compile(r'^NR="(\d+)" START="(\d+)" SECTORS="(\d+)" NAME="(.*)"$', re.MULTILINE)
 _BLANK = (b"\0", b"\xff")
-_REASONS = {
-    errno.EACCES: "permission denied (join group disk, or use sudo)",
-    errno.EPERM: "permission denied (join group disk, or use sudo)",
-}
+_DENIED = "permission denied (join group disk, or use sudo)"
 
 
 def read_medium(path: Path) -> Medium:
@@ -32,7 +29,7 @@ def read_medium(path: Path) -> Medium:
             is_blank = _is_blank(reader)
             size_bytes = reader.size_bytes
     except OSError as exc:
-        return Medium(unreadable=_REASONS.get(exc.errno or 0, exc.strerror or str(exc)))
+        return Medium(unreadable=_DENIED if exc.errno == errno.EACCES else exc.strerror or str(exc))
     try:
         return _recognised(path, is_blank=is_blank, size_bytes=size_bytes)
     except ImagesmithError as exc:
