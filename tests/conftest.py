@@ -99,6 +99,7 @@ def _guarded(request: pytest.FixtureRequest) -> Iterator[None]:
 def _own_folders(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what tests remember out of the developer's home; dear caches are shared outside the unit lane."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg-state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))
     if lane_of(request.path) == "unit":
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg-cache"))
