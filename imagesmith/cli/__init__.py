@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict
 from types import FrameType
 
 import click
@@ -73,7 +74,7 @@ def _tell(error: ImagesmithError, *, as_json: bool) -> int:
             "what": error.what,
             "why": error.why,
             "remedy": error.remedy,
-            "problems": [str(problem) for problem in getattr(error, "problems", ())],
+            "problems": [asdict(problem) for problem in getattr(error, "problems", ())],
         }
         click.echo(json.dumps(document))
     for line in error.lines():

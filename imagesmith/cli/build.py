@@ -8,6 +8,7 @@ import click
 
 from imagesmith.app.build import Built
 from imagesmith.app.build import build as run_build
+from imagesmith.base.catalogue import BASE_NAMES
 from imagesmith.build.plan import Action
 from imagesmith.model.units import format_size
 from imagesmith.recipe.load import find_recipe, load_recipe
@@ -27,7 +28,7 @@ from imagesmith.recipe.load import find_recipe, load_recipe
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def build(recipe: str, *, base: str | None, out: Path, dry_run: bool, as_json: bool) -> None:
     """Build the image of RECIPE (a file, or the name of a shipped one)."""
-    loaded = load_recipe(find_recipe(recipe))
+    loaded = load_recipe(find_recipe(recipe), bases=() if base else BASE_NAMES)
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
     started = time.monotonic()

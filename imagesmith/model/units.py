@@ -14,7 +14,7 @@ _UNITS = {
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "K": KIB, "M": MIB, "G": GIB, "T": GIB << 10,
 }  # fmt: skip
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_SIZE = re.compile(r"(\d{1,19}(?:\.\d{1,19})?)\s*([A-Za-z]*)", re.ASCII)  # more digits: no disk, and inf
 
 
 def parse_size(text: str) -> int:

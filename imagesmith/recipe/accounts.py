@@ -22,7 +22,7 @@ _SYSTEM_NAMES = frozenset(_STOCK_NAMES.split())
 
 _SHELLS = ("/bin/bash", "/bin/sh", "/bin/dash", "/bin/rbash", "/usr/sbin/nologin", "/bin/false")
 
-group_name = shaped(r"[a-z_][a-z0-9_-]{0,31}", "a group's name: small letters, digits, - and _")
+group_name = shaped(r"[a-z_][a-z0-9_-]{0,31}", "a group's name", "small letters, digits, - and _")
 
 
 def user_name(text: str) -> str:
@@ -40,7 +40,7 @@ def user_name(text: str) -> str:
 def gecos(text: str) -> str:
     """Return a full name for /etc/passwd, whose fields end at a colon and whose lines end at a newline."""
     if ":" in text or not text.isprintable():
-        raise FieldError("has a colon or a line break, which /etc/passwd cannot hold")
+        raise FieldError("has a colon or a line break, which /etc/passwd cannot hold", "remove it")
     return text
 
 

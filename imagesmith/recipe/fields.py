@@ -1,6 +1,7 @@
 """Named parsers: one text to one value. Each is pure and raises `FieldError` with what is wrong and a remedy.
 
-Callers name the key and the line. Nothing here may be given a secret: messages quote the text they refuse.
+Callers name the key and the line. Nothing here may be given a secret: messages quote the text they refuse,
+except for what looks like a password hash.
 """
 
 import difflib
@@ -17,6 +18,7 @@ MOST_NODES = 250
 """A /24 less the network, the broadcast and a few servers; the identity slot holds that many peers."""
 
 _MOST_SHOWN = 60
+_HASH = re.compile(r"(\$\w{1,3}\$).+", re.DOTALL)
 
 
 class FieldError(ValueError):
@@ -29,7 +31,8 @@ class FieldError(ValueError):
 
 
 def shown(text: str) -> str:
-    """Return a text in quotes for a message, cut when long."""
+    """Return a text in quotes for a message, cut when long. Of a password hash in a wrong place: its kind."""
+    text = _HASH.sub(r"\1…", text)
     return repr(text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…")
 
 
@@ -39,13 +42,13 @@ def closest(word: str, words: Iterable[str]) -> str:
     return f"did you mean {matches[0]!r}?" if matches else ""
 
 
-def shaped(pattern: str, description: str) -> Callable[[str], str]:
+def shaped(pattern: str, description: str, suggestion: str) -> Callable[[str], str]:
     """Return a parser of texts that match a whole pattern; `description` completes "… is not"."""
     compiled = re.compile(pattern, re.ASCII)
 
     def parse(text: str) -> str:
         if not compiled.fullmatch(text):
-            raise FieldError(f"{shown(text)} is not {description}")
+            raise FieldError(f"{shown(text)} is not {description}", suggestion)
         return text
 
     return parse
@@ -87,44 +90,59 @@ def recipe_version(text: str) -> int:
 
 
 recipe_name: Final = shaped(
-    r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", "a recipe's name: up to 32 small letters, digits and hyphens"
+    r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", "a recipe's name", "up to 32 small letters, digits and hyphens"
 )
-base_name: Final = shaped(
-    r"[a-z0-9]+(?:[.-][a-z0-9]+)*", "a base's name; an image file is given with `build --base FILE`"
+overlay_name: Final = shaped(
+    r"[a-z0-9]+(?:-[a-z0-9]+)*", "an overlay's name", "small letters, digits and hyphens"
 )
-overlay_name: Final = shaped(r"[a-z0-9]+(?:-[a-z0-9]+)*", "an overlay's name")
 domain: Final = shaped(
     r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*",
-    "a domain in small letters",
+    "a domain",
+    "small letters, digits, hyphens and dots, for example lab.example",
 )
-mount_option: Final = shaped(r"[a-z][a-z0-9_-]*(?:=[A-Za-z0-9_.:/-]+)?", "one mount option")
-keyboard_variant: Final = shaped(r"[a-z0-9_-]{1,32}", "a keyboard variant such as nodeadkeys")
-keyboard_model: Final = shaped(r"[a-z0-9_]{1,32}", "a keyboard model such as pc105")
+mount_option: Final = shaped(
+    r"[a-z][a-z0-9_-]*(?:=[A-Za-z0-9_.:/-]+)?", "one mount option", "for example [ro, nfsvers=4]"
+)
+keyboard_variant: Final = shaped(r"[a-z0-9_-]{1,32}", "a keyboard variant", "for example nodeadkeys")
+keyboard_model: Final = shaped(r"[a-z0-9_]{1,32}", "a keyboard model", "for example pc105")
 package_version: Final = shaped(
-    r"[0-9]+(?:\.[0-9]+){1,3}(?:(?:a|b|rc)[0-9]+)?(?:\+[a-z0-9.]+)?", "a version such as 1.10.0"
+    r"[0-9]+(?:\.[0-9]+){1,3}(?:(?:a|b|rc)[0-9]+)?(?:\+[a-z0-9.]+)?", "a version", "for example 1.10.0"
 )
+
+
+def base_name(text: str) -> str:
+    """Return the name of a base. A file is no part of a recipe, which is the same on every machine."""
+    if "/" in text or re.search(r"\.[A-Za-z]+$", text):
+        raise FieldError(f"{shown(text)} is a file, not a base's name", "give a file by: build --base FILE")
+    if not re.fullmatch(r"[a-z0-9]+(?:[.-][a-z0-9]+)*", text):
+        raise FieldError(f"{shown(text)} is not a base's name", "for example jetpack-4.6.1-nano, or standin")
+    return text
+
+
+_RFC_1123 = "small letters, digits and hyphens, no hyphen at either end: RFC 1123"
 
 
 def hostname_pattern(text: str) -> str:
     """Return a host name (RFC 1123: letters, digits, hyphens, at most 63) in which `{n}` may stand once."""
     if text.count("{n}") > 1:
-        raise FieldError(f"{shown(text)} has {{n}} more than once")
+        raise FieldError(f"{shown(text)} has {{n}} more than once", "once is enough")
     bare = text.replace("{n}", "0")
     if set("{}") & set(bare):
         raise FieldError(f"{shown(text)} has braces around something else than n", "write {n}")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", bare):
+        raise FieldError(f"{shown(text)} is not a host name", _RFC_1123)
     if "." in bare:
         raise FieldError(
             f"{shown(text)} has a dot: a host name is one label", "the domain goes to nodes.search"
         )
     if "_" in bare:
-        raise FieldError(f"{shown(text)} has an underscore", f"write {text.replace('_', '-')}")
+        raise FieldError(f"{shown(text)} has an underscore", f"write {shown(text.replace('_', '-'))}")
     if text != text.lower():
-        raise FieldError(f"{shown(text)} has capitals, which Kubernetes refuses", f"write {text.lower()}")
-    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", bare):
         raise FieldError(
-            f"{shown(text)} is not a host name",
-            "letters, digits and hyphens; no hyphen at either end (RFC 1123)",
+            f"{shown(text)} has capitals, which Kubernetes refuses", f"write {shown(text.lower())}"
         )
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", bare):
+        raise FieldError(f"{shown(text)} is not a host name", _RFC_1123)
     if bare.isdigit() or bare == "localhost":
         raise FieldError(f"{shown(text)} cannot name a host", "for example jetson{n}-node")
     return text
@@ -144,12 +162,11 @@ def host_address(text: str) -> IPv4Address:
 
 def gateway(text: str) -> IPv4Address:
     """Return a gateway: one host, so without a prefix (`route add default gw 192.168.0.1/24` is an error)."""
-    host, slash, prefix = text.partition("/")
+    host, slash, _ = text.partition("/")
+    address = host_address(host)
     if slash:
-        raise FieldError(
-            f"{shown(text)} has a prefix, but a gateway is one host", f"write {host} without /{prefix}"
-        )
-    return host_address(text)
+        raise FieldError(f"{shown(text)} has a prefix, but a gateway is one host", f"write {address}")
+    return address
 
 
 def first_address(text: str) -> IPv4Interface:
@@ -292,9 +309,10 @@ _WHOLE_FOLDERS = frozenset({"/", "/home", "/opt", "/opt/nvidia"})
 
 def _plain_path(path: str, text: str) -> str:
     if not path.startswith("/"):
-        raise FieldError(f"{shown(text)} is not an absolute path")
+        raise FieldError(f"{shown(text)} is not an absolute path", "begin with /")
     if re.search(r"[\s\\#,\"']", path):
-        raise FieldError(f"{shown(text)} has a blank or a special character", "fstab cannot hold it plainly")
+        message = f"{shown(text)} has a blank or a special character, which fstab cannot hold plainly"
+        raise FieldError(message, "letters, digits, - _ . and /")
     plain = path.rstrip("/") or "/"
     if any(part in {"", ".", ".."} for part in plain.split("/")[1:]) and plain != "/":
         raise FieldError(f"{shown(text)} is not a plain path", "no '..', '.' or '//'")
@@ -308,12 +326,18 @@ def accepted(text: str) -> bool:
     return True
 
 
+# pkgs.k8s.io begins at 1.24; from 1.32 on kubeadm's SystemVerification refuses kernel 4.9 (l4t facts 7.2).
+_OLDEST_KUBERNETES, _NEWEST_KUBERNETES = 24, 31
+_KUBERNETES_MINORS = f"1.{_OLDEST_KUBERNETES} to 1.{_NEWEST_KUBERNETES}"
+
+
 def kubernetes_version(text: str) -> str:
     """Return a Kubernetes minor or patch version that runs on the board's 4.9 kernel."""
     match = re.fullmatch(r"1\.(\d{1,3})(?:\.\d{1,3})?", text, re.ASCII)
     if match is None:
         raise FieldError(f"{shown(text)} is not a Kubernetes version", "for example 1.31, without a v")
-    # pkgs.k8s.io begins at 1.24; from 1.32 on kubeadm's SystemVerification refuses kernel 4.9 (l4t 7.2).
-    if not 24 <= int(match[1]) <= 31:  # noqa: PLR2004 -- the two minors of the line above
-        raise FieldError(f"{text} does not run on a Nano: its kernel is 4.9", "1.24 to 1.31")
+    if int(match[1]) < _OLDEST_KUBERNETES:
+        raise FieldError(f"Kubernetes {text} is no longer published", _KUBERNETES_MINORS)
+    if int(match[1]) > _NEWEST_KUBERNETES:
+        raise FieldError(f"Kubernetes {text} does not run on a Nano: its kernel is 4.9", _KUBERNETES_MINORS)
     return text

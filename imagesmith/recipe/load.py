@@ -1,7 +1,9 @@
 """From a recipe's file to a checked recipe. The only module of this room that reads recipe files."""
 
+import functools
 import os
 import stat
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +51,12 @@ def find_recipe(name_or_path: str) -> Path:
     raise RecipeError([Problem(name_or_path, 1, "", message, _offer(name_or_path))])
 
 
-def load_recipe(path: Path) -> LoadedRecipe:
+def load_recipe(path: Path, *, bases: Collection[str] = ()) -> LoadedRecipe:
     """Return the recipe of a file and of those it extends.
+
+    Args:
+        path: the file.
+        bases: the names of all bases there are; none: the recipe's is not judged, since it is not to be used.
 
     Raises:
         RecipeError: with every problem of every file.
@@ -62,7 +68,8 @@ def load_recipe(path: Path) -> LoadedRecipe:
         raise RecipeError(problems.found)
     recipe = parse_recipe(root, problems, _read_named_file)
     faulty = [problem.key for problem in problems.found]
-    problems.found += [_placed(broken, root) for broken in broken_rules(recipe, faulty, _overlay_names())]
+    rules = broken_rules(recipe, faulty, overlays=_overlay_names(), bases=bases)
+    problems.found += [_placed(broken, root) for broken in rules]
     if problems.found:
         raise RecipeError(problems.found)
     odd = tuple(_placed(broken, root) for broken in warnings(recipe))
@@ -73,44 +80,52 @@ def _overlay_names() -> frozenset[str]:
     return frozenset(path.name for path in data_folder("overlays").iterdir() if path.is_dir())
 
 
-def _merged(
-    path: Path, problems: Problems, files: list[Path], *, named_at: Place | None = None
-) -> YamlMap | None:
+def _merged(path: Path, problems: Problems, files: list[Path]) -> YamlMap | None:
     """Return the tree of a file over those it extends; None when one of them cannot be read as a tree."""
-    files.append(path)
+    layers: list[YamlMap] = []
+    place, key = Place(str(path), 1), ""
+    while True:
+        layer = _layer(path, files, problems, place, key)
+        if layer is None:
+            return None
+        files.append(path)
+        layers.append(layer)
+        entry = layer.entries.get("extends")
+        if entry is None:
+            return functools.reduce(lambda lower, upper: lay_over(upper, lower), reversed(layers))
+        below = _extended(path, entry, problems)
+        if below is None:
+            return None
+        path, place, key = below, entry.place, "extends"
+
+
+def _layer(
+    path: Path, files: Sequence[Path], problems: Problems, named_at: Place, key: str
+) -> YamlMap | None:
+    """Return the tree of one file, which the last of `files` extends; None (and a problem) if it has none."""
     try:
         content = _content(path)
     except FieldError as exc:
-        if named_at:
-            problems.add(named_at, "extends", exc.message, exc.suggestion)
-        else:
-            problems.add(Place(str(path), 1), "", exc.message)
+        problems.add(named_at, key, exc.message, exc.suggestion if key else "")
+        return None
+    if any(path.samefile(file) for file in files):
+        circle = " → ".join(file.name for file in (*files, path))
+        problems.add(
+            named_at, key, f"recipes extend each other in a circle: {circle}", "leave one extends out"
+        )
         return None
     parsed = parse_yaml(content, str(path))
     problems.found += parsed.problems
-    root = parsed.root
-    if root is None:
-        return None
-    check_version(root, problems)
-    entry = root.entries.get("extends")
-    if entry is None:
-        return root
-    below = _extended(path, entry, problems)
-    if below is None:
-        return None
-    if below.resolve() in {file.resolve() for file in files}:
-        circle = " → ".join(file.name for file in (*files, below))
-        problems.add(entry.place, "extends", f"recipes extend each other in a circle: {circle}")
-        return None
-    lower = _merged(below, problems, files, named_at=entry.place)
-    return lay_over(root, lower) if lower else None
+    if parsed.root is not None:
+        check_version(parsed.root, problems)
+    return parsed.root
 
 
 def _extended(path: Path, entry: Entry, problems: Problems) -> Path | None:
     """Return the file a recipe extends: a name is a shipped recipe, a path starts at the recipe's folder."""
     node = entry.value
     if not isinstance(node, YamlText) or node.is_null:
-        problems.add(entry.place, "extends", "name one recipe", "a shipped one (mpi, k8s), or a file")
+        problems.add(entry.place, "extends", "name one recipe", "for example mpi, or ./site.yaml")
         return None
     if "/" in node.text or node.text.endswith(_SUFFIXES):
         return path.parent / Path(node.text)
@@ -130,12 +145,14 @@ def _read_named_file(name: str, place: Place) -> str:
     # The name is not quoted in any message: somebody may have written the password itself there.
     try:
         path = Path(place.file).parent / Path(name).expanduser()
-    except RuntimeError as exc:
-        raise FieldError("the file is in the home of a user that is not on this machine") from exc
+    except (RuntimeError, ValueError) as exc:
+        raise FieldError(
+            "the file is in the home of a user that is not on this machine", "write its path out"
+        ) from exc
     try:
         return _content(path).decode()
     except UnicodeDecodeError as exc:
-        raise FieldError("the file is not text") from exc
+        raise FieldError("the file is not text", "name another file") from exc
 
 
 def _content(path: Path) -> bytes:
@@ -146,14 +163,16 @@ def _content(path: Path) -> bytes:
     """
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as source:
-            if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-                raise FieldError("the file is not a regular file")
-            return source.read(MOST_BYTES + 1)
+            is_regular = stat.S_ISREG(os.fstat(source.fileno()).st_mode)
+            content = source.read(MOST_BYTES + 1) if is_regular else b""
     except OSError as exc:
         reason = exc.strerror or "unknown error"
         raise FieldError(f"the file cannot be read: {reason}", "paths start at the recipe's folder") from exc
-    except UnicodeEncodeError as exc:
-        raise FieldError("the file cannot be read: no file has such a name") from exc
+    except ValueError as exc:  # a NUL, or half a surrogate pair
+        raise FieldError("the file cannot be read: no file has such a name", "check the name") from exc
+    if not is_regular:
+        raise FieldError("the file is not a regular file", "a pipe or a device might never end")
+    return content
 
 
 def _placed(broken: Broken, root: YamlMap) -> Problem:

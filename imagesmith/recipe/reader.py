@@ -5,11 +5,19 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from imagesmith.errors import Problem
-from imagesmith.recipe.fields import FieldError, closest
+from imagesmith.recipe.fields import FieldError, closest, shown
 from imagesmith.recipe.tree import Entry, Place, YamlList, YamlMap, YamlNode, YamlText, kind_of
 
 T = TypeVar("T")
 D = TypeVar("D")
+
+
+_INSTEAD: dict[type[YamlNode], str] = {
+    YamlText: "write a value behind the colon",
+    YamlList: "one value, without [ ] or -; quote a text that begins with [",
+    YamlMap: "quote a text that begins with {",
+}
+"""What helps where a text is wanted, by what stands there."""
 
 
 @dataclass(slots=True)
@@ -41,8 +49,13 @@ class Section:
     def only(self, *known: str) -> "Section":
         """Refuse every key that is not known, with the nearest that is."""
         for key, entry in self.entries.items():
-            if key not in known:
-                hint = closest(key, known) or f"known here: {', '.join(known) or 'none'}"
+            if key in known:
+                continue
+            hint = closest(key, known) or f"known here: {', '.join(known) or 'none'}"
+            if isinstance(entry.value, YamlText) and entry.value.is_null:
+                # In {name: ada, passwd, secret} the key without a value may be the password: not quoted.
+                self.problems.add(entry.place, self.name, "an unknown key without a value", hint)
+            else:
                 self.problems.add(entry.place, self.path(key), "unknown key", hint)
         return self
 
@@ -73,8 +86,9 @@ class Section:
     def parsed(self, path: str, node: YamlNode, parse: Callable[[str], T], default: D) -> T | D:
         """Return one node's text, parsed."""
         if not isinstance(node, YamlText) or node.is_null:
-            hint = "" if isinstance(node, YamlText) else "quote a text that begins with { or ["
-            self.problems.add(node.place, path, f"a text is wanted, this is {kind_of(node)}", hint)
+            self.problems.add(
+                node.place, path, f"a text is wanted, this is {kind_of(node)}", _INSTEAD[type(node)]
+            )
             return default
         try:
             return parse(node.text)
@@ -82,18 +96,19 @@ class Section:
             self.problems.add(node.place, path, exc.message, exc.suggestion)
             return default
 
-    def section(self, key: str) -> "Section":
-        """Return the map under a key; empty where there is none."""
+    def section(self, key: str, *known: str) -> "Section":
+        """Return the map under a key, of which only some keys are known; empty where there is none."""
         entry = self.entries.get(key)
         if entry is None:
             return Section(self.path(key), self.place, {}, self.problems)
-        return self.as_section(self.path(key), entry.value, entry.place)
+        return self.as_section(self.path(key), entry.value, entry.place, *known)
 
-    def as_section(self, path: str, node: YamlNode, place: Place) -> "Section":
-        """Return a node as a map; a problem where it is none."""
+    def as_section(self, path: str, node: YamlNode, place: Place, *known: str) -> "Section":
+        """Return a node as a map, of which only some keys are known; a problem where it is none."""
         if isinstance(node, YamlMap):
-            return Section(path, place, node.entries, self.problems)
-        self.problems.add(place, path, f"a map is wanted, this is {kind_of(node)}")
+            return Section(path, place, node.entries, self.problems).only(*known)
+        hint = f"its keys: {', '.join(known)}" if known else "write {}"
+        self.problems.add(place, path, f"a map is wanted, this is {kind_of(node)}", hint)
         return Section(path, place, {}, self.problems, is_map=False)
 
     def items(self, key: str) -> Iterator[tuple[str, YamlNode]]:
@@ -103,14 +118,19 @@ class Section:
             return
         if not isinstance(entry.value, YamlList):
             kind = kind_of(entry.value)
-            self.problems.add(entry.place, self.path(key), f"a list is wanted, this is {kind}")
+            hint = "write [one, another], or [] for none"
+            self.problems.add(entry.place, self.path(key), f"a list is wanted, this is {kind}", hint)
             return
         for number, node in enumerate(entry.value.items):
             yield f"{self.path(key)}[{number}]", node
 
-    def texts(self, key: str, parse: Callable[[str], T]) -> tuple[T, ...]:
-        """Return a list of parsed texts; the wrong ones are problems and left out."""
+    def texts(self, key: str, parse: Callable[[str], T], stand_in: T) -> tuple[T, ...]:
+        """Return a list of parsed texts; a wrong or repeated one is a problem, and the stand-in is there."""
         values: list[T] = []
         for path, node in self.items(key):
-            values += self.parsed(path, node, lambda text: [parse(text)], [])
+            value = self.parsed(path, node, parse, stand_in)
+            if value != stand_in and value in values:
+                self.problems.add(node.place, path, f"{shown(str(value))} is there already", "remove it")
+                value = stand_in
+            values.append(value)
         return tuple(values)

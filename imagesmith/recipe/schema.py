@@ -1,6 +1,7 @@
 """A tree becomes a `Recipe`: which keys there are and what each may hold. Pure."""
 
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from typing import Any, TypeVar
 
 from imagesmith.model.recipe import Keyboard, Mode, Mount, Nodes, Recipe, Secret, User
@@ -19,6 +20,8 @@ _KEYS = (
     "users", "swap", "mounts", "mode", "overlays",
 )  # fmt: skip
 _MPI_KEYS = ("pytorch", "torchvision", "tensorflow", "horovod")
+_USER_KEYS = ("name", "uid", "gecos", "shell", "groups", "passwd", "ssh_authorized_keys")
+_NO_ADDRESS = IPv4Address(0)
 
 
 def check_version(root: YamlMap, problems: Problems) -> None:
@@ -36,14 +39,14 @@ def parse_recipe(root: YamlMap, problems: Problems, read_file: ReadFile) -> Reci
         nodes=_nodes(top),
         mode=mode,
         mode_options=options,
-        licence_accepted=top.section("licence").only(LICENCE).text(LICENCE, fields.accepted, default=False),
+        licence_accepted=top.section("licence", LICENCE).text(LICENCE, fields.accepted, default=False),
         locale=top.text("locale", fields.locale, "en_US.UTF-8"),
         timezone=top.text("timezone", fields.timezone, "Etc/UTC"),
-        keyboard=_keyboard(top.section("keyboard")),
+        keyboard=_keyboard(top),
         users=tuple(_user(top, path, node, read_file) for path, node in top.items("users")),
         swap_bytes=_swap_bytes(top),
         mounts=tuple(_mount(top, path, node) for path, node in top.items("mounts")),
-        overlays=top.texts("overlays", fields.overlay_name),
+        overlays=top.texts("overlays", fields.overlay_name, ""),
     )
 
 
@@ -51,21 +54,22 @@ def _nodes(top: Section) -> Nodes:
     if not top.has("nodes"):
         top.missing("nodes", 'nodes: {count: 8, hostname: "jetson{n}-node"}')
         return Nodes(1, "node{n}", "eth0", None, None, ())
-    section = top.section("nodes")
-    section.only("count", "hostname", "interface", "addresses", "gateway4", "nameservers", "search")
+    section = top.section(
+        "nodes", "count", "hostname", "interface", "addresses", "gateway4", "nameservers", "search"
+    )
     return Nodes(
         count=section.required("count", fields.whole_number(1, fields.MOST_NODES), 1, example="8"),
         hostname=section.required("hostname", fields.hostname_pattern, "node{n}", example='"jetson{n}-node"'),
         interface=section.text("interface", fields.interface, "eth0"),
         addresses=section.text("addresses", fields.first_address, None),
         gateway4=section.text("gateway4", fields.gateway, None),
-        nameservers=section.texts("nameservers", fields.host_address),
-        search=section.texts("search", fields.domain),
+        nameservers=section.texts("nameservers", fields.host_address, _NO_ADDRESS),
+        search=section.texts("search", fields.domain, ""),
     )
 
 
-def _keyboard(section: Section) -> Keyboard:
-    section.only("layout", "variant", "model")
+def _keyboard(top: Section) -> Keyboard:
+    section = top.section("keyboard", "layout", "variant", "model")
     return Keyboard(
         layout=section.text("layout", fields.keyboard_layout, "us"),
         variant=section.text("variant", fields.keyboard_variant, ""),
@@ -76,16 +80,15 @@ def _keyboard(section: Section) -> Keyboard:
 def _swap_bytes(top: Section) -> int:
     if not top.has("swap"):
         return 0
-    return top.section("swap").only("size").required("size", fields.swap_size, 0, example="4GiB")
+    return top.section("swap", "size").required("size", fields.swap_size, 0, example="4GiB")
 
 
 def _user(top: Section, path: str, node: YamlNode, read_file: ReadFile) -> User:
-    section = top.as_section(path, node, node.place)
-    section.only("name", "uid", "gecos", "shell", "groups", "passwd", "ssh_authorized_keys")
+    section = top.as_section(path, node, node.place, *_USER_KEYS)
     return User(
         name=section.required("name", accounts.user_name, "", example="guest"),
         uid=section.required("uid", accounts.uid, 0, example="1000"),
-        groups=section.texts("groups", accounts.group_name),
+        groups=section.texts("groups", accounts.group_name, ""),
         shell=section.text("shell", accounts.shell, "/bin/bash"),
         gecos=section.text("gecos", accounts.gecos, ""),
         passwd=_password(section, read_file),
@@ -97,44 +100,56 @@ def _password(section: Section, read_file: ReadFile) -> Secret | None:
     entry = section.entries.get("passwd")
     if entry is None:
         return None
-    node, parse = _behind(entry.value, read_file, accounts.password_hash, accounts.MAKE_HASH)
-    return section.parsed(section.path("passwd"), node, parse, None)
+    path, parse = section.path("passwd"), accounts.password_hash
+    return _text_or_file(section, path, entry.value, parse, read_file, remedy=accounts.MAKE_HASH)
 
 
 def _authorized_keys(section: Section, read_file: ReadFile) -> tuple[str, ...]:
     keys: list[str] = []
     for path, item in section.items("ssh_authorized_keys"):
-        node, parse = _behind(item, read_file, accounts.public_keys, accounts.MAKE_KEY)
-        keys += section.parsed(path, node, parse, ())
+        keys += (
+            _text_or_file(section, path, item, accounts.public_keys, read_file, remedy=accounts.MAKE_KEY)
+            or ()
+        )
     return tuple(keys)
 
 
-def _behind(
-    node: YamlNode, read_file: ReadFile, parse: Callable[[str], T], remedy: str
-) -> tuple[YamlNode, Callable[[str], T]]:
-    """Return what is to be parsed and how: the node itself, or for `{file: PATH}` the path, through the file.
+def _text_or_file(
+    section: Section,
+    path: str,
+    node: YamlNode,
+    parse: Callable[[str], T],
+    read_file: ReadFile,
+    *,
+    remedy: str,
+) -> T | None:
+    """Return what a text, or for `{file: PATH}` that file's text, means; None, and a problem, if it is wrong.
 
     No other key is looked at, let alone quoted: in `passwd: {secret}` the key is the secret.
     """
-    if not isinstance(node, YamlMap) or list(node.entries) != ["file"]:
-        return node, parse
+    if not isinstance(node, YamlMap):
+        return section.parsed(path, node, parse, None)
+    if list(node.entries) != ["file"]:
+        hint = "quote a text that begins with {"
+        section.problems.add(node.place, path, "a text or {file: PATH} is wanted, this is another map", hint)
+        return None
 
     def parse_file(name: str) -> T:
         try:
             text = read_file(name, node.place)
         except FieldError as exc:
-            raise FieldError(exc.message, "; ".join(filter(None, (exc.suggestion, remedy)))) from exc
+            raise FieldError(exc.message, f"{exc.suggestion}; {remedy}") from exc
         return parse(text)
 
-    return node.entries["file"].value, parse_file
+    return section.parsed(path, node.entries["file"].value, parse_file, None)
 
 
 def _mount(top: Section, path: str, node: YamlNode) -> Mount:
-    section = top.as_section(path, node, node.place).only("from", "to", "options")
+    section = top.as_section(path, node, node.place, "from", "to", "options")
     return Mount(
         source=section.required("from", fields.mount_source, "", example="192.168.0.1:/media/nfs"),
         target=section.required("to", fields.mount_target, "", example="/media/share"),
-        options=section.texts("options", fields.mount_option),
+        options=section.texts("options", fields.mount_option, ""),
     )
 
 
@@ -142,7 +157,7 @@ def _mode(top: Section) -> tuple[Mode, dict[str, Any]]:
     if not top.has("mode"):
         top.missing("mode", "mode: {mpi: {}}")
         return Mode.NONE, {}
-    section = top.section("mode").only(*map(str, Mode))
+    section = top.section("mode", *map(str, Mode))
     if len(section.entries) != 1:
         if section.entries or isinstance(top.entries["mode"].value, YamlMap):
             top.problems.add(
@@ -150,15 +165,15 @@ def _mode(top: Section) -> tuple[Mode, dict[str, Any]]:
             )
         return Mode.NONE, {}
     (word,) = section.entries
-    options = section.section(word)
     if word == Mode.MPI:
-        options.only(*_MPI_KEYS)
+        options = section.section(word, *_MPI_KEYS)
         return Mode.MPI, {
             key: options.text(key, fields.package_version, "") for key in _MPI_KEYS if options.has(key)
         }
     if word == Mode.K8S:
-        return Mode.K8S, _k8s(options.only("engine", "version", "pod_cidr"))
-    options.only()
+        return Mode.K8S, _k8s(section.section(word, "engine", "version", "pod_cidr"))
+    if word == Mode.NONE:
+        section.section(word)
     return Mode.NONE, {}
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import NamedTuple
 
@@ -28,20 +29,24 @@ class Broken(NamedTuple):
     suggestion: str = ""
 
 
-def broken_rules(recipe: Recipe, faulty: Collection[str], overlays: Collection[str]) -> Iterator[Broken]:
+def broken_rules(
+    recipe: Recipe, faulty: Collection[str], *, overlays: Collection[str], bases: Collection[str]
+) -> Iterator[Broken]:
     """Yield every rule the recipe breaks.
 
     Args:
         recipe: with stand-ins where a value was wrong.
         faulty: the keys with a problem already. What would judge a stand-in is left out.
         overlays: the names of all overlays there are.
+        bases: the names of all bases there are; none: the recipe's is not judged.
     """
-    values = {re.sub(r"\[\d+\]", "", key) for key in faulty if key}
-    for rule, keys in _RULES.items():
-        if not any(_overlap(fault, key) for fault in values for key in keys):
-            yield from (broken for broken in rule(recipe) if broken.key not in faulty)
-    if not any(_overlap(fault, key) for fault in values for key in ("overlays", "mode")):
-        yield from _overlays(recipe, overlays)
+    faults = [key for key in faulty if key]
+    named: _Rules = {partial(_overlays, known=overlays): (), partial(_base, known=bases): ()}
+    for rule, keys in (_RULES | named).items():
+        if not any(_is_within(fault, key) or _is_within(key, fault) for fault in faults for key in keys):
+            for broken in rule(recipe):
+                if not any(_is_within(broken.key, fault) for fault in faults):
+                    yield broken
 
 
 def warnings(recipe: Recipe) -> Iterator[Broken]:
@@ -54,16 +59,16 @@ def warnings(recipe: Recipe) -> Iterator[Broken]:
                 "give passwd or ssh_authorized_keys in a recipe that extends this one",
             )
     if not recipe.users:
-        yield Broken("users", "nobody can log in: there is no user")
+        yield Broken("users", "nobody can log in: there is no user", "for example [{name: guest, uid: 1000}]")
     if recipe.mode is Mode.MPI and not recipe.swap_bytes:
         yield Broken(
             "mode", "no swap: training runs out of the Nano's memory", "for example swap: {size: 4GiB}"
         )
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Whether two keys are the same, or one is inside the other."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+def _is_within(key: str, other: str) -> bool:
+    """Whether a key is another one, or a part of it: `users[0].name` of `users[0]`, and that of `users`."""
+    return key == other or key.startswith((f"{other}.", f"{other}["))
 
 
 def _hostnames(recipe: Recipe) -> Iterator[Broken]:
@@ -73,7 +78,9 @@ def _hostnames(recipe: Recipe) -> Iterator[Broken]:
         yield Broken("nodes.hostname", message, f'for example "{pattern}{{n}}"')
     longest = len(pattern.replace("{n}", str(recipe.nodes.count - 1)))
     if longest > _HOSTNAME_LONGEST:
-        yield Broken("nodes.hostname", f"a host name has at most 63 characters, this one {longest}")
+        yield Broken(
+            "nodes.hostname", f"a host name has at most 63 characters, this one {longest}", "shorten it"
+        )
 
 
 def _addresses(recipe: Recipe) -> Iterator[Broken]:
@@ -83,7 +90,8 @@ def _addresses(recipe: Recipe) -> Iterator[Broken]:
     network = first.network
     last = int(first.ip) + recipe.nodes.count - 1
     if first.ip == network.network_address:
-        yield Broken("nodes.addresses", f"{first.ip} is the address of the network {network} itself")
+        message = f"{first.ip} is the address of the network {network} itself"
+        yield Broken("nodes.addresses", message, f"its hosts begin at {first.ip + 1}")
     elif last >= int(network.broadcast_address):
         room = max(0, int(network.broadcast_address) - int(first.ip))
         yield Broken(
@@ -93,7 +101,8 @@ def _addresses(recipe: Recipe) -> Iterator[Broken]:
         )
     for taken, owner in _ON_EVERY_BOARD.items():
         if network.overlaps(taken):
-            yield Broken("nodes.addresses", f"{network} overlaps {taken}, which {owner} has on every board")
+            message = f"{network} overlaps {taken}, which {owner} has on every board"
+            yield Broken("nodes.addresses", message, "for example 192.168.0.10/24")
 
 
 def _gateway(recipe: Recipe) -> Iterator[Broken]:
@@ -102,10 +111,12 @@ def _gateway(recipe: Recipe) -> Iterator[Broken]:
         return
     if first is None:
         yield Broken("nodes.gateway4", "a gateway without addresses", "give nodes.addresses too, or neither")
-    elif gateway not in first.network:
-        yield Broken("nodes.gateway4", f"{gateway} is not in the nodes' network {first.network}")
+        return
+    hint = "give a host of that network which is no node"
+    if gateway not in first.network:
+        yield Broken("nodes.gateway4", f"{gateway} is not in the nodes' network {first.network}", hint)
     elif gateway in {first.network.network_address, first.network.broadcast_address}:
-        yield Broken("nodes.gateway4", f"{gateway} is no host of the nodes' network {first.network}")
+        yield Broken("nodes.gateway4", f"{gateway} is no host of the nodes' network {first.network}", hint)
 
 
 def _collisions(recipe: Recipe) -> Iterator[Broken]:
@@ -131,26 +142,23 @@ def _others(recipe: Recipe) -> Iterator[tuple[str, IPv4Address]]:
 def _users(recipe: Recipe) -> Iterator[Broken]:
     names = [user.name for user in recipe.users]
     for number in _repeated(names):
-        yield Broken(f"users[{number}].name", f"there is a user {names[number]} already")
-
-
-def _groups(recipe: Recipe) -> Iterator[Broken]:
-    for number, user in enumerate(recipe.users):
-        for again in _repeated(user.groups):
-            yield Broken(f"users[{number}].groups[{again}]", f"{user.groups[again]} is there already")
+        yield Broken(
+            f"users[{number}].name", f"there is a user {names[number]} already", "choose another name"
+        )
 
 
 def _uids(recipe: Recipe) -> Iterator[Broken]:
     uids = [user.uid for user in recipe.users]
     for number in _repeated(uids):
-        yield Broken(f"users[{number}].uid", f"there is a user with uid {uids[number]} already")
+        yield Broken(
+            f"users[{number}].uid", f"there is a user with uid {uids[number]} already", "choose another uid"
+        )
 
 
 def _mounts(recipe: Recipe) -> Iterator[Broken]:
     for number in _repeated([mount.target for mount in recipe.mounts]):
-        yield Broken(
-            f"mounts[{number}].to", f"something is mounted on {recipe.mounts[number].target} already"
-        )
+        message = f"something is mounted on {recipe.mounts[number].target} already"
+        yield Broken(f"mounts[{number}].to", message, "choose another folder")
 
 
 def _homes(recipe: Recipe) -> Iterator[Broken]:
@@ -172,21 +180,27 @@ def _swap(recipe: Recipe) -> Iterator[Broken]:
         )
 
 
-def _pod_network(recipe: Recipe) -> Iterator[Broken]:
+def _networks(recipe: Recipe) -> Iterator[Broken]:
     if recipe.mode is not Mode.K8S:
         return
-    key, pods = "mode.k8s.pod_cidr", IPv4Network(recipe.mode_options["pod_cidr"])
-    engine = recipe.mode_options["engine"]
-    others = {"the services' network of " + engine: _SERVICES[engine]}
-    if recipe.nodes.addresses:
-        others["the nodes' network"] = recipe.nodes.addresses.network
-    for owner, network in others.items():
-        if pods.overlaps(network):
-            yield Broken(key, f"{pods} overlaps {network}, {owner}", "for example 10.244.0.0/16")
-    if recipe.nodes.addresses is None and recipe.nodes.count > 1:
+    engine, first = recipe.mode_options["engine"], recipe.nodes.addresses
+    pods, services = IPv4Network(recipe.mode_options["pod_cidr"]), _SERVICES[engine]
+    others = {network: f"{owner} of every board" for network, owner in _ON_EVERY_BOARD.items()}
+    others |= {services: f"the services' network of {engine}"}
+    if first:
+        if first.network.overlaps(services):
+            message = f"{first.network} overlaps {services}, {others[services]}"
+            yield Broken("nodes.addresses", message, "for example 192.168.0.10/24")
+    elif recipe.nodes.count > 1:
         yield Broken(
             "nodes", "the workers must know where node 0 is", "give nodes.addresses: DHCP is not enough"
         )
+    if first:
+        others[first.network] = "the nodes' network"
+    for network, owner in others.items():
+        if pods.overlaps(network):
+            message = f"{pods} overlaps {network}, {owner}"
+            yield Broken("mode.k8s.pod_cidr", message, "for example 10.244.0.0/16")
 
 
 def _mpi_packages(recipe: Recipe) -> Iterator[Broken]:
@@ -215,15 +229,19 @@ def _licence(recipe: Recipe) -> Iterator[Broken]:
 
 def _overlays(recipe: Recipe, known: Collection[str]) -> Iterator[Broken]:
     for number, name in enumerate(recipe.overlays):
-        if name in {"base", str(recipe.mode)}:
+        if name in known and name in {"base", str(recipe.mode)}:
             yield Broken(
                 f"overlays[{number}]", f"{name} is laid over every image of this mode anyway", "remove it"
             )
         elif name not in known:
             hint = closest(name, known) or f"there are: {', '.join(sorted(known))}"
             yield Broken(f"overlays[{number}]", f"no overlay named {name!r}", hint)
-    for number in _repeated(recipe.overlays):
-        yield Broken(f"overlays[{number}]", f"{recipe.overlays[number]} is there already")
+
+
+def _base(recipe: Recipe, known: Collection[str]) -> Iterator[Broken]:
+    if known and recipe.base not in known:
+        hint = closest(recipe.base, known) or f"there are: {', '.join(known)}"
+        yield Broken("base", f"no base named {recipe.base!r}", hint)
 
 
 def _repeated(values: Iterable[object]) -> Iterator[int]:
@@ -235,20 +253,20 @@ def _repeated(values: Iterable[object]) -> Iterator[int]:
         seen.add(value)
 
 
-_RULES: dict[Callable[[Recipe], Iterator[Broken]], tuple[str, ...]] = {
-    _hostnames: ("nodes.count", "nodes.hostname"),
-    _addresses: ("nodes.count", "nodes.addresses"),
-    _gateway: ("nodes.addresses", "nodes.gateway4"),
-    _collisions: ("nodes.count", "nodes.addresses", "nodes.gateway4", "nodes.nameservers"),
+_Rules = dict[Callable[[Recipe], Iterator[Broken]], tuple[str, ...]]
+_RULES: _Rules = {
+    _hostnames: (),
+    _addresses: (),
+    _gateway: ("nodes.addresses",),
+    _collisions: (),
     _users: (),
-    _groups: ("users.groups",),
     _uids: (),
     _mounts: (),
     _homes: (),
-    _swap: ("swap", "mode"),
-    _pod_network: ("mode", "nodes.addresses", "nodes.count"),
-    _mpi_packages: ("mode",),
-    _licence: ("base", "licence"),
+    _swap: (),
+    _networks: ("nodes.addresses", "mode.k8s.engine"),
+    _mpi_packages: ("mode.mpi.pytorch", "mode.mpi.tensorflow"),
+    _licence: ("licence",),
 }
-"""Each rule with the keys it reads as a whole. A stand-in in a user or mount is empty or 0: that breaks no
-rule but the one against repetition, and then only for a key that has its problem already."""
+"""Each rule with the keys whose stand-in would break it. The other stand-ins are the least there can be (one
+node, an empty text, 0, no mode): they break a rule only under a key that has its problem already."""

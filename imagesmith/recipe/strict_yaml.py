@@ -31,6 +31,7 @@ _ADVICE = {
     "undefined tag handle": "quote a text that begins with !",
     "expected ',' or": "put commas between the items, and close the bracket",
 }
+_ADVICE_ELSE = "check quotes, brackets and indentation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ def parse_yaml(content: bytes, file: str) -> ParsedYaml:
         return ParsedYaml(None, tuple(builder.problems))
     root = builder.root
     if root is None or (isinstance(root, YamlText) and root.is_null):
-        return ParsedYaml(None, (*builder.problems, Place(file, 1).problem("", "the file is empty")))
+        return ParsedYaml(
+            None,
+            (*builder.problems, Place(file, 1).problem("", "the file is empty", "begin with version: 1")),
+        )
     if not isinstance(root, YamlMap):
         wrong = root.place.problem("", "a recipe is a map", "write key: value lines")
         return ParsedYaml(None, (*builder.problems, wrong))
@@ -60,7 +64,7 @@ def parse_yaml(content: bytes, file: str) -> ParsedYaml:
 
 def _decoded(content: bytes, builder: "_Builder") -> str | None:
     if len(content) > MOST_BYTES:
-        builder.refuse(1, f"the file is larger than {MOST_BYTES // 1024} KiB; no recipe is", hopeless=True)
+        builder.refuse(1, f"the file is larger than {MOST_BYTES // 1024} KiB", "no recipe is", hopeless=True)
         return None
     try:
         text = content.decode()
@@ -90,7 +94,7 @@ def _parse(text: str, builder: "_Builder") -> None:
             return
         # PyYAML's message may quote a piece of the text (an undefined tag handle: the head of `!secret!`).
         message = _QUOTED_PIECE.sub(_without_content, exc.problem or "not YAML")
-        advice = next((text for start, text in _ADVICE.items() if start in message), "")
+        advice = next((text for start, text in _ADVICE.items() if start in message), _ADVICE_ELSE)
         builder.refuse(line, message, advice, hopeless=True)
     except yaml.reader.ReaderError as exc:
         line = text.count("\n", 0, exc.position) + 1
@@ -98,14 +102,17 @@ def _parse(text: str, builder: "_Builder") -> None:
     except (ValueError, OverflowError):
         # "\UFFFFFFFF" and a %YAML directive of thousands of digits: PyYAML lets chr() and int() fail.
         builder.refuse(
-            builder.line, "an escape or directive that PyYAML cannot read, from here on", hopeless=True
+            builder.line,
+            "an escape or directive that PyYAML cannot read, from here on",
+            "write the character itself",
+            hopeless=True,
         )
 
 
 def _without_content(quoted: re.Match[str]) -> str:
     piece = quoted[2]
     is_grammar = len(piece) == 1 or (piece.startswith("<") and piece.endswith(">"))
-    return quoted[0] if is_grammar else "a word"
+    return quoted[0] if is_grammar else "…"
 
 
 @dataclass(slots=True)
@@ -174,7 +181,12 @@ class _Builder:
     def _descend(self, opened: _OpenMap | _OpenList) -> None:
         self._open.append(opened)
         if len(self._open) > MOST_DEPTH:
-            self.refuse(opened.place.line, f"nested more than {MOST_DEPTH} deep", hopeless=True)
+            self.refuse(
+                opened.place.line,
+                f"nested more than {MOST_DEPTH} deep",
+                "no recipe needs that",
+                hopeless=True,
+            )
 
     def _put(self, node: YamlNode) -> None:
         if not self._open:
@@ -198,7 +210,9 @@ class _Builder:
         elif node.text == "<<" and not node.quoted:
             self.refuse(line, "a merge key (<<)", "use extends: to build on another recipe")
         elif not _KEY.fullmatch(node.text):
-            suggestion = "put a space behind the colon" if ":" in node.text else ""
+            suggestion = (
+                "put a space behind the colon" if ":" in node.text else "letters, digits, _ and -, no quotes"
+            )
             self.refuse(line, "a key that is not one plain word", suggestion)
         elif node.text in parent.entries:
             first = parent.entries[node.text].place.line
