@@ -7,7 +7,7 @@ DEMO := build/demo
 # A real 3.6 where there is one; vermin checks the same files everywhere.
 PYTHON36 := $(firstword $(wildcard $(HOME)/.pyenv/versions/3.6.*/bin/python3.6) $(shell command -v python3.6) /usr/bin/python3)
 
-.PHONY: help setup demo test check lint types floors unit files firstboot root guestfs emulator wheel format
+.PHONY: help setup demo test check lint types floors unit files firstboot root guestfs emulator usb wheel format
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,14 +37,14 @@ demo: setup  ## Four personalised cards from one recipe; one of them boots and c
 	@echo "== boot: the first card, with no keyboard attached"
 	$(PYTHON) -m imagesmith boot $(DEMO)/card0.img --image $(DEMO)/mpi/mpi.img
 
-test: check unit files firstboot wheel root guestfs emulator  ## All lanes
+test: check unit files firstboot wheel root guestfs emulator usb  ## All lanes
 
 check: lint types floors  ## What needs no running
 
 lint: setup  ## Style, shell scripts, and the board's Python 3.6
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	git ls-files -z '*.sh' '.ci/run' 'overlays/mpi/usr/local/bin/*' 'overlays/base/etc/update-motd.d/*' | xargs -0 -r grep -lE '^#!.*sh' -Z | xargs -0 -r shellcheck
+	git ls-files -z '*.sh' '.ci/run' 'overlays/mpi/usr/local/bin/*' 'tests/rig/guest/tree/usr/local/bin/*' 'overlays/base/etc/update-motd.d/*' | xargs -0 -r grep -lE '^#!.*sh' -Z | xargs -0 -r shellcheck
 	.venv/bin/vermin -t=3.6- --violations --no-tips firstboot imagesmith/emulator/guest
 
 types: setup  ## mypy --strict
@@ -73,6 +73,9 @@ guestfs: setup  ## The libguestfs appliance
 
 emulator: setup  ## Whole cards booting in qemu-system-aarch64
 	$(PYTEST) tests/emulator
+
+usb: setup  ## Eight USB sticks, udev and hot-plug, in qemu-system-x86_64
+	$(PYTEST) tests/usb
 
 format:  ## Put the code into its form
 	.venv/bin/ruff format

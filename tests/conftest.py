@@ -30,6 +30,7 @@ LANES = {
     "root": Lane(300, "root"),
     "guestfs": Lane(600, "guestfs"),
     "emulator": Lane(1800, "emulator"),
+    "usb": Lane(600, "usb"),
     "wheel": Lane(600),
 }
 

@@ -62,7 +62,6 @@ _FILES = {
     "etc/shadow": "root:*:18000:0:99999:7:::\n",
     "etc/ssh/sshd_config": "UsePAM yes\n",
     "etc/imagesmith/node.json": EMPTY_SLOT.decode(),
-    "etc/imagesmith/cluster.json": json.dumps(cluster_document(RECIPE, built_at_s=0)),
     _AGENT_UNIT: f"[Service]\nExecStart=/{_AGENT}\n",
     _AGENT: "#!/usr/bin/python3\n",
     "var/lib/dpkg/status": _DPKG_STATUS,
@@ -94,10 +93,12 @@ class Published:
     manifest: Manifest
 
 
-def publish_small_image(folder: Path, change: Callable[[Path], None] = lambda _: None) -> Published:
+def publish_small_image(
+    folder: Path, change: Callable[[Path], None] = lambda _: None, *, recipe: Recipe = RECIPE
+) -> Published:
     """Make and publish an image below `folder`; `change` may edit the root tree before it becomes one."""
     tree = folder / "root"
-    write_root(tree)
+    write_root(tree, recipe)
     change(tree)
     raw = folder / "raw.img"
     _make_disk(raw)
@@ -105,11 +106,11 @@ def publish_small_image(folder: Path, change: Callable[[Path], None] = lambda _:
     _make_root(raw, tree)
     base = _inspected(raw)
     publication = Publication(
-        folder / "build" / RECIPE.name, RECIPE.name, 0, RECIPE.image_view(), RECIPE.digest()
+        folder / "build" / recipe.name, recipe.name, 0, recipe.image_view(), recipe.digest()
     )
-    plan = plan_build(base.sha256, (), recipe_digest=RECIPE.digest(), stored=(), published_key=None)
+    plan = plan_build(base.sha256, (), recipe_digest=recipe.digest(), stored=(), published_key=None)
     manifest = publish(plan, base, raw, publication, check=lambda *_: (), say=lambda _: None)
-    return Published(publication.folder / f"{RECIPE.name}.img", manifest)
+    return Published(publication.folder / f"{recipe.name}.img", manifest)
 
 
 def copy_of(published: Published, folder: Path) -> Published:
@@ -118,9 +119,10 @@ def copy_of(published: Published, folder: Path) -> Published:
     return Published(folder / published.image.parent.name / published.image.name, published.manifest)
 
 
-def write_root(tree: Path) -> None:
+def write_root(tree: Path, recipe: Recipe = RECIPE) -> None:
     """Write the root tree of an image that has nothing wrong with it."""
-    for name, text in _FILES.items():
+    cluster = {"etc/imagesmith/cluster.json": json.dumps(cluster_document(recipe, built_at_s=0))}
+    for name, text in (_FILES | cluster).items():
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
