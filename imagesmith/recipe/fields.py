@@ -1,7 +1,7 @@
 """Named parsers: one text to one value. Each is pure and raises `FieldError` with what is wrong and a remedy.
 
 Callers name the key and the line. Nothing here may be given a secret: messages quote the text they refuse,
-except for what looks like a password hash.
+as far as it does not look like one.
 """
 
 import difflib
@@ -18,7 +18,8 @@ MOST_NODES = 250
 """A /24 less the network, the broadcast and a few servers; the identity slot holds that many peers."""
 
 _MOST_SHOWN = 60
-_HASH = re.compile(r"(\$\w{1,3}\$).+", re.DOTALL)
+_SECRET = re.compile(r"(\$\w{1,3}\$|passw(?:or)?d\W).*", re.DOTALL | re.IGNORECASE)
+"""A password hash in a wrong place; a quote that was closed lines too late and took the password in."""
 
 
 class FieldError(ValueError):
@@ -31,8 +32,8 @@ class FieldError(ValueError):
 
 
 def shown(text: str) -> str:
-    """Return a text in quotes for a message, cut when long. Of a password hash in a wrong place: its kind."""
-    text = _HASH.sub(r"\1…", text)
+    """Return a text in quotes for a message, cut when long and where a secret may begin."""
+    text = _SECRET.sub(r"\1…", text)
     return repr(text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…")
 
 
