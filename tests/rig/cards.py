@@ -5,9 +5,11 @@ it says of itself. Every context manager ends, detaches and unmounts what it mad
 """
 
 import contextlib
+import fcntl
 import os
 import random
 import signal
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,9 +21,15 @@ from imagesmith.host.media import open_medium
 from imagesmith.host.programs import run, running
 from imagesmith.model.card import CardPlan, Identity
 from imagesmith.model.layout import GPT_BACKUP_BYTES, HEAD_BYTES
+from imagesmith.model.units import KIB
 
 _FAULTY_CARD = Path(__file__).with_name("faulty_card.py")
 _READY_S = 20.0
+
+_BLKROSET = 0x125D
+# linux/loop.h: struct loop_info64, and lo_sizelimit in it
+_LOOP_SET_STATUS64, _LOOP_GET_STATUS64 = 0x4C04, 0x4C05
+_LOOP_INFO_BYTES, _LOOP_SIZE_LIMIT_AT = 232, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,8 @@ class RigCard:
     """What the medium holds."""
     server: int
     """Process id of its nbdkit: killing it pulls the card, stopping it makes the card hang."""
+    log: Path
+    """A line for each request that came to a card with a fault."""
 
     def pull(self) -> None:
         """Take the card out."""
@@ -56,9 +66,15 @@ class RigCard:
 
 @contextlib.contextmanager
 def rig_card(
-    folder: Path, name: str, *, size_bytes: int, fault: str = "", rate_bytes_per_s: int = 0
+    folder: Path,
+    name: str,
+    *,
+    size_bytes: int,
+    fault: str = "",
+    rate_bytes_per_s: int = 0,
+    content: bytes = b"",
 ) -> Iterator[RigCard]:
-    """Give a used card: full of noise.
+    """Give a used card.
 
     Args:
         folder: where its backing file and sockets go.
@@ -66,19 +82,24 @@ def rig_card(
         size_bytes: what it claims to have.
         fault: as faulty_card.py takes it: `flip at=4096`; empty for an honest card.
         rate_bytes_per_s: how fast it is; 0: as fast as it can.
+        content: what is on it; noise by default.
     """
-    backing, sock, disk = (folder / f"{name}{ending}" for ending in (".backing", ".sock", ".disk"))
-    backing.write_bytes(random.Random(name).randbytes(size_bytes))
+    backing, sock, disk, log = (
+        folder / f"{name}{ending}" for ending in (".backing", ".sock", ".disk", ".log")
+    )
+    write_sparsely(backing, content or random.Random(name).randbytes(size_bytes))
     disk.touch()
     words: list[str | Path] = ["file", backing]
     if fault:
         kind, *options = fault.split()
-        words = ["python", _FAULTY_CARD, f"backing={backing}", f"fault={kind}", *options]
+        words = ["python", _FAULTY_CARD, f"backing={backing}", f"disk={disk}", f"log={log}"]
+        words += [f"fault={kind}", *options]
     if rate_bytes_per_s:
         words = ["--filter=rate", *words, f"rate={rate_bytes_per_s * 8}"]
+    # To a file: nobody reads a pipe, and a server that complains a lot would hang on a full one.
     with (
-        running(["nbdkit", "-f", "-U", sock, *words]) as server,
-        _resumed(server.pid),
+        (folder / f"{name}.said").open("wb") as said,
+        running(["nbdkit", "-f", "-U", sock, *words], stdout=said, stderr=said) as server,
     ):
         _until(sock.exists, "nbdkit")
         with (
@@ -86,8 +107,21 @@ def rig_card(
             _unmounted(disk),
         ):
             _until(lambda: disk.stat().st_size == size_bytes, "nbdfuse")
-            with loop_device(disk, direct=True) as device:
-                yield RigCard(device, backing, server.pid)
+            with loop_device(disk, direct=True) as device, _resumed(server.pid):
+                yield RigCard(device, backing, server.pid, log)
+
+
+def write_sparsely(path: Path, content: bytes) -> None:
+    """Write a file with holes where there are 64 KiB of zeros."""
+    step = 64 * KIB
+    zeros = bytes(step)
+    with path.open("wb") as out:
+        out.truncate(len(content))
+        for start in range(0, len(content), step):
+            part = content[start : start + step]
+            if part != zeros:
+                out.seek(start)
+                out.write(part)
 
 
 @contextlib.contextmanager
@@ -99,7 +133,16 @@ def loop_device(path: Path, *, direct: bool) -> Iterator[Path]:
         assert str(int(direct)) == _attribute(device, "loop/dio")
         yield device
     finally:
+        # A card that went read-only would leave its mark on whatever gets this loop device next.
+        _ask_loop(device, _BLKROSET, bytes(4))
         run(["losetup", "--detach", device])
+
+
+def resize_loop(device: Path, size_bytes: int) -> None:
+    """Give a loop device another size, and leave everything else about it."""
+    info = bytearray(_ask_loop(device, _LOOP_GET_STATUS64, bytes(_LOOP_INFO_BYTES)))
+    struct.pack_into("=Q", info, _LOOP_SIZE_LIMIT_AT, size_bytes)
+    _ask_loop(device, _LOOP_SET_STATUS64, bytes(info))
 
 
 def identity_of(device: Path) -> Identity:
@@ -121,6 +164,14 @@ def gpt_heads(folder: Path, card_bytes: int) -> tuple[bytes, bytes]:
     content = disk.read_bytes()
     disk.unlink()
     return content[:HEAD_BYTES], content[-GPT_BACKUP_BYTES:]
+
+
+def _ask_loop(device: Path, request: int, argument: bytes) -> bytes:
+    handle = os.open(device, os.O_RDONLY)
+    try:
+        return fcntl.ioctl(handle, request, argument)
+    finally:
+        os.close(handle)
 
 
 def _attribute(device: Path, name: str) -> str:
