@@ -72,6 +72,7 @@ def rig_card(
     size_bytes: int,
     fault: str = "",
     rate_bytes_per_s: int = 0,
+    burst_s: float = 2.0,
     content: bytes = b"",
 ) -> Iterator[RigCard]:
     """Give a used card.
@@ -81,7 +82,8 @@ def rig_card(
         name: of those.
         size_bytes: what it claims to have.
         fault: as faulty_card.py takes it: `flip at=4096`; empty for an honest card.
-        rate_bytes_per_s: how fast it is; 0: as fast as it can.
+        rate_bytes_per_s: how fast it is, in either direction; 0: as fast as it can.
+        burst_s: how many seconds' worth it takes at once after a rest.
         content: what is on it; noise by default.
     """
     backing, sock, disk, log = (
@@ -95,7 +97,7 @@ def rig_card(
         words = ["python", _FAULTY_CARD, f"backing={backing}", f"disk={disk}", f"log={log}"]
         words += [f"fault={kind}", *options]
     if rate_bytes_per_s:
-        words = ["--filter=rate", *words, f"rate={rate_bytes_per_s * 8}"]
+        words = ["--filter=rate", *words, f"rate={rate_bytes_per_s * 8}", f"burstiness={burst_s}"]
     # To a file: nobody reads a pipe, and a server that complains a lot would hang on a full one.
     with (
         (folder / f"{name}.said").open("wb") as said,
