@@ -12,7 +12,8 @@ IMAGE = "/data/rig/rig.img"
 RECIPE = "/data/rig.yaml"
 FLASH_S = 180.0
 
-_OUT, _ERR, _CODE, _ANSWER = (f"/run/flash.{name}" for name in ("out", "err", "code", "answer"))
+_NAME = "flash"
+_OUT, _ANSWER = "/run/flash.out", "/run/flash.answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +53,38 @@ def flash(bench: Bench, cards: Sequence[str], *options: str) -> FlashRun:
 def start_flash(bench: Bench, cards: Sequence[str], *options: str) -> None:
     """Start flashing; `flash_so_far` tells how it goes. One at a time."""
     words = shlex.join(flash_words(cards, "--yes", "--json", *options))
-    _start(bench, f"{words} > {_OUT} 2> {_ERR}")
+    bench.put_file(_OUT, "")
+    bench.start(_NAME, f"{words} > {_OUT}")
 
 
 def flash_so_far(bench: Bench) -> FlashRun:
     """Return what the started run has printed; its exit code is None while it goes on."""
-    code = bench.run("cat", _CODE).stdout.strip()
-    return _parsed(int(code) if code else None, bench.say("cat", _OUT))
+    code = bench.exit_code(_NAME)
+    return _parsed(code, bench.say("cat", _OUT))
 
 
 def await_flash(bench: Bench) -> FlashRun:
     """Return the started run once it has ended."""
-    bench.until(lambda: flash_so_far(bench).returncode is not None, "flash has ended", timeout_s=FLASH_S)
+    bench.await_end(_NAME, timeout_s=FLASH_S)
     return flash_so_far(bench)
 
 
 def start_flash_at_terminal(bench: Bench, cards: Sequence[str]) -> str:
     """Start flashing with nobody having agreed yet; return what the terminal shows when it asks."""
-    bench.say("rm", "-f", _ANSWER)
-    bench.say("mkfifo", _ANSWER)
-    words = shlex.join(flash_words(cards))
+    bench.put_file(_OUT, "")
+    bench.say("sh", "-c", f"rm -f {_ANSWER}; mkfifo {_ANSWER}")
+    words = shlex.quote(shlex.join(flash_words(cards)))
     # Opened for both, so that opening waits for nobody.
-    _start(bench, f"script --quiet --flush --return --command {shlex.quote(words)} {_OUT} <> {_ANSWER}")
-    bench.until(lambda: "to go on" in bench.run("cat", _OUT).stdout, "flash asks", timeout_s=FLASH_S)
+    bench.start(_NAME, f"script --quiet --flush --return --command {words} {_OUT} <> {_ANSWER}")
+    bench.until(lambda: "to go on" in bench.say("cat", _OUT), "flash asks", timeout_s=FLASH_S)
     return bench.say("cat", _OUT)
 
 
 def answer_at_terminal(bench: Bench, answer: str) -> tuple[int, str]:
     """Type an answer; return the exit code, and what the terminal shows at the end."""
     bench.say("sh", "-c", f"echo {shlex.quote(answer)} > {_ANSWER}")
-    bench.until(lambda: bench.run("test", "-s", _CODE).returncode == 0, "flash ends", timeout_s=FLASH_S)
-    return int(bench.say("cat", _CODE)), bench.say("cat", _OUT)
-
-
-def _start(bench: Bench, command: str) -> None:
-    bench.say("sh", "-c", f"rm -f {_CODE}; : > {_OUT}; ({command}; echo $? > {_CODE}) > /dev/null 2>&1 &")
+    code = bench.await_end(_NAME, timeout_s=FLASH_S)
+    return code, bench.say("cat", _OUT)
 
 
 def _parsed(returncode: int | None, printed: str) -> FlashRun:

@@ -169,6 +169,29 @@ class Bench:
         self.until(lambda: int(self.say("cat", size)) * SECTOR_BYTES == size_bytes, f"{size} is {size_bytes}")
         self.settle()
 
+    def start(self, name: str, command: str) -> None:
+        """Start a shell command; its exit code will be in /run/NAME.code. It has no terminal."""
+        code = f"/run/{name}.code"
+        self.say("sh", "-c", f"rm -f {code}; ({command}; echo $? > {code}) > /dev/null 2>&1 &")
+
+    def exit_code(self, name: str) -> int | None:
+        """Return the exit code of a started command; None while it goes on."""
+        code = self.run("cat", f"/run/{name}.code").stdout.strip()
+        return int(code) if code else None
+
+    def await_end(self, name: str, *, timeout_s: float) -> int:
+        """Return the exit code of a started command once it has one."""
+        self.until(lambda: self.exit_code(name) is not None, f"{name} ends", timeout_s=timeout_s)
+        return int(self.say("cat", f"/run/{name}.code"))
+
+    def replace_cards(self) -> None:
+        """Have used cards of nobody in all places."""
+        for place in PLACES:
+            if place.device in self.plugged:
+                self.yank(place)
+            make_card(self.backing(place))
+        self.plug(*PLACES)
+
     def swap_stick(self, place: Place, backing: Path) -> None:
         """Replace a stick by another one of the same make, size and serial."""
         self.yank(place)

@@ -226,6 +226,7 @@ def test_udev_and_an_automounter_leave_a_card_alone_until_it_is_closed(
     time.sleep(UNDISTURBED_S)
     meanwhile = automounter.say("cat", AUTOMOUNTER_LOG)
     is_going_on = flash_so_far(automounter).returncode is None
+    automounter.slow_down(STICK, 0)
     run = await_flash(automounter)
 
     assert is_going_on, "too quick to be disturbed: nothing was shown"
