@@ -14,10 +14,10 @@ D = TypeVar("D")
 
 _INSTEAD: dict[type[YamlNode], str] = {
     YamlText: "write a value behind the colon",
-    YamlList: "one value, without [ ] or -; quote a text that begins with [",
+    YamlList: "write it without [ ] or -, or quote a text that begins with [",
     YamlMap: "quote a text that begins with {",
 }
-"""What helps where a text is wanted, by what stands there."""
+"""What helps where one value is wanted, by what stands there."""
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Section:
         """Return one node's text, parsed."""
         if not isinstance(node, YamlText) or node.is_null:
             self.problems.add(
-                node.place, path, f"a text is wanted, this is {kind_of(node)}", _INSTEAD[type(node)]
+                node.place, path, f"one value is wanted, this is {kind_of(node)}", _INSTEAD[type(node)]
             )
             return default
         try:
