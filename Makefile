@@ -7,10 +7,10 @@ DEMO := build/demo
 # A real 3.6 where there is one; vermin checks the same files everywhere.
 PYTHON36 := $(firstword $(wildcard $(HOME)/.pyenv/versions/3.6.*/bin/python3.6) $(shell command -v python3.6) /usr/bin/python3)
 
-.PHONY: help setup demo test check lint types floors unit files firstboot root guestfs emulator usb wheel format
+.PHONY: help setup demo test check lint types floors unit files firstboot root faults test-faults guestfs emulator usb wheel format
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/ready  ## Install what is missing: Debian packages, then .venv
 .venv/ready: pyproject.toml imagesmith/host/prerequisites.py
@@ -37,7 +37,7 @@ demo: setup  ## Four personalised cards from one recipe; one of them boots and c
 	@echo "== boot: the first card, with no keyboard attached"
 	$(PYTHON) -m imagesmith boot $(DEMO)/card0.img --image $(DEMO)/mpi/mpi.img
 
-test: check unit files firstboot wheel root guestfs emulator usb  ## All lanes
+test: check unit files firstboot wheel root faults guestfs emulator usb  ## All lanes
 
 check: lint types floors  ## What needs no running
 
@@ -67,6 +67,12 @@ wheel: setup  ## The installed wheel, outside the checkout
 
 root: setup  ## Real block devices (needs root)
 	$(SUDO) env "HOME=$(HOME)" $(PYTEST) tests/root
+
+faults: setup  ## A representative part of the fault matrix (needs root)
+	$(SUDO) env "HOME=$(HOME)" $(PYTEST) tests/faults
+
+test-faults: setup  ## The whole fault matrix, an hour: makes docs/faults.md (needs root)
+	$(SUDO) env "HOME=$(HOME)" $(PYTEST) tests/faults --whole --table docs/faults.md
 
 guestfs: setup  ## The libguestfs appliance
 	$(PYTEST) tests/guestfs

@@ -28,6 +28,7 @@ LANES = {
     "firstboot": Lane(60),
     "files": Lane(300),
     "root": Lane(300, "root"),
+    "faults": Lane(300, "root"),
     "guestfs": Lane(600, "guestfs"),
     "emulator": Lane(1800, "emulator"),
     "usb": Lane(600, "usb"),

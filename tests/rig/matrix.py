@@ -85,7 +85,7 @@ class Setting:
     crawl_bytes_per_s: int
 
 
-QUICK = Setting(stall_timeout_s=4.0, hang_s=2.0, crawl_bytes_per_s=8 * MIB)
+QUICK = Setting(stall_timeout_s=4.0, hang_s=2.0, crawl_bytes_per_s=16 * MIB)
 WHOLE = Setting(stall_timeout_s=STALL_TIMEOUT_S, hang_s=20.0, crawl_bytes_per_s=MIB)
 
 
@@ -261,6 +261,8 @@ def judge(seen: Seen) -> None:
         _judge_bad(seen, fault, outcome)
     elif "hang" in fault.card:
         assert seen.setting.hang_s <= outcome["slowest"][0]["seconds"]
+    elif "crawl" in fault.card and len(seen.devices) > 1 and not seen.cell.mode.words:
+        assert outcome["card"] in {each["card"] for each in flown.last["outliers"]}
 
 
 def _judge_bad(seen: Seen, fault: Fault, outcome: dict[str, Any]) -> None:

@@ -12,13 +12,13 @@ _HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")
 _SUM_AT = 16
 
 
-def valid_tables(card: bytes | memoryview) -> tuple[str, ...]:
+def valid_tables(card: bytes | bytearray) -> tuple[str, ...]:
     """Return which of `primary` and `backup` are whole: signature, own place, sums of header and entries."""
     last = len(card) // SECTOR_BYTES - 1
     return tuple(name for name, place in (("primary", 1), ("backup", last)) if _is_valid(card, place))
 
 
-def _is_valid(card: bytes | memoryview, place: int) -> bool:
+def _is_valid(card: bytes | bytearray, place: int) -> bool:
     sector = bytes(card[place * SECTOR_BYTES : (place + 1) * SECTOR_BYTES])
     (
         signature, _revision, header_bytes, header_sum, _reserved, own_place, _alternate, _first, _last,
