@@ -1,20 +1,21 @@
 """Overlay trees: mirrored root trees whose `overlay.yaml` names the owners and modes that git cannot keep.
 
 files:
-  /etc/example.conf: {mode: "0600", uid: 0, gid: 0}
+  /etc/example.conf: {mode: 0600, uid: 0, gid: 0}
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from imagesmith.errors import Problem, RecipeError
 from imagesmith.host.trees import read_tree
 from imagesmith.model.edit import PutFile
+from imagesmith.recipe.fields import FieldError, shown, whole_number
+from imagesmith.recipe.reader import Problems, Section
 from imagesmith.recipe.strict_yaml import parse_yaml
-from imagesmith.recipe.tree import Entry, YamlMap, YamlText
 
 _SHEET = "overlay.yaml"
-_BASES = {"mode": 8, "uid": 10, "gid": 10}
 
 
 def read_overlay(folder: Path) -> tuple[PutFile, ...]:
@@ -26,44 +27,38 @@ def read_overlay(folder: Path) -> tuple[PutFile, ...]:
     """
     sheet = folder / _SHEET
     if not sheet.is_file():
-        raise RecipeError([Problem(str(sheet), 1, "", "there is no such overlay")])
+        missing = Problem(
+            str(sheet), 1, "", "there is no such overlay", "it is a folder with this file in it"
+        )
+        raise RecipeError([missing])
     parsed = parse_yaml(sheet.read_bytes(), str(sheet))
     files = {file.path: file for file in read_tree(folder, leave_out=(_SHEET,))}
-    problems = list(parsed.problems)
-    for path, entry in _exceptions(parsed.root, problems).items():
-        if path not in files:
-            problems.append(entry.place.problem(path, "the overlay has no such file"))
-        elif isinstance(entry.value, YamlMap):
-            values = _values(entry.value, problems)
-            file = files[path]
-            mode, uid, gid = (values.get(key, getattr(file, key)) for key in _BASES)
-            files[path] = replace(file, mode=mode, uid=uid, gid=gid)
-        else:
-            problems.append(entry.place.problem(path, "write {mode: …, uid: …, gid: …}"))
-    if problems:
-        raise RecipeError(problems)
+    problems = Problems(list(parsed.problems))
+    if parsed.root:
+        top = Section("", parsed.root.place, parsed.root.entries, problems).only("files")
+        exceptions = top.section("files", *files)
+        for path in exceptions.entries.keys() & files.keys():
+            files[path] = _with_exceptions(files[path], exceptions)
+    if problems.found:
+        raise RecipeError(problems.found)
     return tuple(files[path] for path in sorted(files))
 
 
-def _exceptions(root: YamlMap | None, problems: list[Problem]) -> dict[str, Entry]:
-    if root is None:
-        return {}
-    for key, entry in root.entries.items():
-        if key != "files" or not isinstance(entry.value, YamlMap):
-            problems.append(entry.place.problem(key, "a sheet has one key, files, and that is a map"))
-    found = root.entries.get("files")
-    return found.value.entries if found and isinstance(found.value, YamlMap) else {}
+def _with_exceptions(file: PutFile, exceptions: Section) -> PutFile:
+    section = exceptions.section(file.path, "mode", "uid", "gid")
+    return replace(
+        file,
+        mode=section.text("mode", _mode, file.mode),
+        uid=section.text("uid", _owner, file.uid),
+        gid=section.text("gid", _owner, file.gid),
+    )
 
 
-def _values(sheet: YamlMap, problems: list[Problem]) -> dict[str, int]:
-    values: dict[str, int] = {}
-    for key, entry in sheet.entries.items():
-        node = entry.value
-        if key not in _BASES or not isinstance(node, YamlText):
-            problems.append(entry.place.problem(key, "not one of mode, uid, gid"))
-            continue
-        try:
-            values[key] = int(node.text, _BASES[key])
-        except ValueError:
-            problems.append(entry.place.problem(key, "not a number"))
-    return values
+_owner = whole_number(0, 65533)
+"""65534 is nobody, to whom no file is to belong."""
+
+
+def _mode(text: str) -> int:
+    if not re.fullmatch(r"[0-7]{3,4}", text):
+        raise FieldError(f"{shown(text)} is not a mode", "three or four octal digits, for example 0644")
+    return int(text, 8)
