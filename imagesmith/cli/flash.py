@@ -13,11 +13,13 @@ from imagesmith.app.published import Published, open_published
 from imagesmith.app.retry import Retry, last_failed
 from imagesmith.app.slots import load_slot_map
 from imagesmith.card.guard import SANE_MAXIMUM_BYTES
+from imagesmith.cli.report_file import require_place, write_report
 from imagesmith.cli.sizes import SIZE
 from imagesmith.errors import CardRefusedError
 from imagesmith.host.signals import cancelled_by_signals
 from imagesmith.model.outcome import Approach
 from imagesmith.model.units import format_size
+from imagesmith.report.recorder import Recorder
 from imagesmith.report.show import showing
 from imagesmith.report.table import render_table
 
@@ -36,6 +38,7 @@ class _Options(TypedDict):
     resume: bool
     failed: bool
     no_probe: bool
+    report: Path | None
     yes: bool
     dry_run: bool
     as_json: bool
@@ -53,6 +56,12 @@ class _Options(TypedDict):
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run had come to.")
 @click.option("--failed", is_flag=True, help="Write the cards of the last run again that are not good.")
 @click.option("--no-probe", is_flag=True, help="Do not ask cards for their true capacity.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write an HTML report with each card's speed over time.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written where; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print events and the report as JSON lines.")
@@ -63,7 +72,9 @@ def flash(**options: Unpack[_Options]) -> int:
     """
     retry = _retry(options)
     published, prepared = _prepare(options, retry)
-    as_json = options["as_json"]
+    as_json, report_file = options["as_json"], options["report"]
+    if report_file:
+        require_place(report_file, prepared)
     if not as_json:
         click.echo("\n".join(_announce(prepared)), err=True)
     if options["dry_run"]:
@@ -72,10 +83,17 @@ def flash(**options: Unpack[_Options]) -> int:
         return 0
     if any(card.destroys for card in prepared) and not options["yes"]:
         _ask(prepared)
-    with cancelled_by_signals() as cancel, showing(as_json=as_json) as on_event:
+    recorder = Recorder()
+    with cancelled_by_signals() as cancel, showing(recorder, as_json=as_json) as on_event:
         report = write(
             prepared, published, on_event=on_event, cancel=cancel, manner=_manner(options), warn=_warn
         )
+    if report_file:
+        trouble = write_report(
+            report_file, recorder.recording(), report, manifest=published.manifest, cards=prepared
+        )
+        if trouble:
+            _warn(trouble)
     click.echo(report.to_json() if as_json else render_table(report))
     return report.exit_code
 

@@ -17,6 +17,9 @@ from imagesmith.report.style import STYLE
 from imagesmith.report.svg import Axes, draw_speed, usual_rates
 from imagesmith.report.table import TABLE_WORDS, rate_text
 
+FIRST_LINES = "<!doctype html>\n<!-- a report of imagesmith flash -->\n"
+"""By which a file is known to be one."""
+
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _DIGEST_CHARACTERS = 12
 _HEADER = ("node", "slot", "card", "result", "written", "write", "verify", "time", "retries")
@@ -75,7 +78,7 @@ def render_html(
         *_cards(recording, report, facts),
         element("footer", element("p", f"imagesmith {__version__}", class_="soft")),
     )
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    return f"{FIRST_LINES}{element('html', head, body, lang='en')}\n"
 
 
 def _header(recording: Recording, report: FlashReport, manifest: Manifest) -> Markup:
@@ -100,19 +103,25 @@ def _header(recording: Recording, report: FlashReport, manifest: Manifest) -> Ma
 def _summary(report: FlashReport) -> Markup:
     names = short_names([outcome.card for outcome in report.outcomes])
     slow = {outcome.card for outcome, _share in report.outliers}
-    head = element("tr", *(_cell("th", index, name) for index, name in enumerate(_HEADER)))
-    lines = [
-        element("tr", *(_cell("td", index, text) for index, text in enumerate(row)))
-        for row in (
-            _row(number, outcome, names[outcome.card], is_slow=outcome.card in slow)
-            for number, outcome in enumerate(report.outcomes)
-        )
+    has_slots = any(outcome.slot for outcome in report.outcomes)
+    rows = [
+        _row(number, outcome, names[outcome.card], is_slow=outcome.card in slow)
+        for number, outcome in enumerate(report.outcomes)
     ]
-    return element("section", element("div", element("table", head, *lines), class_="wide"))
+    lines = [
+        _line("th", _HEADER, has_slots=has_slots),
+        *(_line("td", row, has_slots=has_slots) for row in rows),
+    ]
+    return element("section", element("div", element("table", *lines), class_="wide"))
 
 
-def _cell(kind: str, index: int, text: str) -> Markup:
-    return element(kind, text, class_="figure" if index >= _FIRST_FIGURE else "word")
+def _line(kind: str, row: tuple[str, ...], *, has_slots: bool) -> Markup:
+    cells = [
+        element(kind, text, class_="figure" if index >= _FIRST_FIGURE else "word")
+        for index, text in enumerate(row)
+        if has_slots or _HEADER[index] != "slot"
+    ]
+    return element("tr", *cells)
 
 
 def _row(number: int, outcome: CardOutcome, name: str, *, is_slow: bool) -> tuple[str, ...]:
@@ -134,7 +143,7 @@ def _key(recording: Recording) -> Markup:
     entered = {span.phase for trace in recording.traces.values() for span in trace.phases}
     return element(
         "figcaption",
-        element("span", "speed of the card", class_="key speed"),
+        element("span", "speed of the card (above the frame: faster)", class_="key speed"),
         element("span", "median of its siblings at that time", class_="key usual"),
         element("span", "an operation repeated", class_="key retry"),
         *(
@@ -255,8 +264,8 @@ def _place(offset: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return `0.42 s`, `42 s` or `12 min 5 s`."""
+    """Return `42 ms`, `4.2 s`, `42 s` or `12 min 5 s`."""
     if seconds < 10:  # noqa: PLR2004 -- two figures are enough
-        return f"{seconds:.2g} s" if seconds >= 1 else f"{seconds:.2f} s"
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

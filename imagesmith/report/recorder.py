@@ -23,7 +23,7 @@ from imagesmith.model.events import (
 )
 from imagesmith.model.outcome import Phase
 
-_FIRST_BIN_S = 0.25
+_FIRST_BIN_S = 0.125
 _MOST_BINS = 512
 _LEAST_SHARE = 0.25
 """A bin in which less of its time was counted has no rate: it would be that of a single operation."""

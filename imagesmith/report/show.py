@@ -12,10 +12,28 @@ from imagesmith.report.bars import Bars
 from imagesmith.report.jsonl import JsonLines
 from imagesmith.report.lines import Lines
 
+Show = Callable[[Event], None]
+
 
 @contextlib.contextmanager
-def showing(*, as_json: bool) -> Iterator[Callable[[Event], None]]:
-    """Give what shows events, for the length of the block; it is called by one thread."""
+def showing(*further: Show, as_json: bool) -> Iterator[Show]:
+    """Give what shows events, for the length of the block; it is called by one thread.
+
+    Args:
+        further: told every event as well.
+        as_json: whether a program reads along.
+    """
+    with _shown(as_json=as_json) as first:
+
+        def tell(event: Event) -> None:
+            for show in (first, *further):
+                show(event)
+
+        yield tell
+
+
+@contextlib.contextmanager
+def _shown(*, as_json: bool) -> Iterator[Show]:
     if as_json:
         jsonl = JsonLines(sys.stdout)
         try:

@@ -12,9 +12,13 @@ from imagesmith.report.recorder import PhaseSpan, Recording, Trace
 WIDTH, HEIGHT = 760.0, 200.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 10.0, 22.0, 26.0
 _STRIP_HEIGHT = 3.0
+_OVERSHOOT = 5.0
 _CHARACTER_WIDTH = 6.2
+_SUSTAINED_SHARE = 0.9
 _FEWEST_SIBLINGS = 2
 """One alone does not say what is usual."""
+
+_COUNTED = frozenset({Phase.COMPARE, Phase.WRITE, Phase.VERIFY})
 
 Rates = Sequence[float | None]
 
@@ -32,11 +36,10 @@ class Axes:
     @classmethod
     def of(cls, recording: Recording) -> "Axes":
         """Return axes on which every card of a run has its place."""
-        rates = [
-            rate for trace in recording.traces.values() for rate in trace.bytes_per_s if rate is not None
-        ]
-        step_mb = _round_step(max(rates, default=0.0) / 1e6, most=4)
-        top = max(1, math.ceil(max(rates, default=0.0) / 1e6 / step_mb))
+        rates = [rate for trace in recording.traces.values() for rate in _sustained(trace, recording.bin_s)]
+        top_mb = max(rates, default=0.0) / 1e6
+        step_mb = _round_step(top_mb, most=4)
+        top = max(1, math.ceil(top_mb / step_mb))
         step_s = _round_step(recording.seconds, most=10)
         last = math.floor(recording.seconds / step_s)
         return cls(
@@ -52,8 +55,9 @@ class Axes:
         return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
 
     def y(self, mb_per_s: float) -> float:
-        """Return where a rate lies."""
-        return HEIGHT - _BOTTOM - mb_per_s / self.y_ticks_mb_per_s[-1] * (HEIGHT - _TOP - _BOTTOM)
+        """Return where a rate lies; a faster one than the last tick's shows above the frame."""
+        share = mb_per_s / self.y_ticks_mb_per_s[-1]
+        return max(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), _TOP - _OVERSHOOT)
 
 
 def usual_rates(siblings: Sequence[Rates]) -> tuple[float | None, ...]:
@@ -81,8 +85,8 @@ def draw_speed(trace: Trace, axes: Axes, *, usual: Rates, result: Result, label:
         "svg",
         *(_phase(span, axes) for span in trace.phases if span.phase not in {Phase.OPEN, Phase.CLOSE}),
         *_grid(axes),
-        *_curve(usual, axes, "usual"),
-        *_curve(trace.bytes_per_s, axes, "speed"),
+        *_curve(usual, axes, "usual", 0.0, axes.end_s),
+        *_curve(trace.bytes_per_s, axes, "speed", *_counted_s(trace)),
         *(_retry(retry.at_s, retry.cause, axes) for retry in trace.retries),
         *_end(trace, result, axes),
         viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
@@ -123,14 +127,37 @@ def _grid(axes: Axes) -> Iterator[Markup]:
     yield element("text", "MB/s", x=_LEFT - 6, y=_TOP - 10, text_anchor="end", class_="unit")
 
 
-def _curve(rates: Rates, axes: Axes, name: str) -> Iterator[Markup]:
+def _sustained(trace: Trace, bin_s: float) -> Iterator[float]:
+    """Yield the rate that nine tenths of each phase's bins do not exceed.
+
+    A card takes the first megabytes into its buffers at many times its rate: drawn to the scale of that, all
+    else would lie on the ground.
+    """
+    for span in trace.phases:
+        if span.phase in _COUNTED:
+            bins = slice(math.floor(span.began_s / bin_s), math.ceil(span.ended_s / bin_s))
+            rates = sorted(rate for rate in trace.bytes_per_s[bins] if rate is not None)
+            if rates:
+                yield rates[math.ceil(_SUSTAINED_SHARE * len(rates)) - 1]
+
+
+def _counted_s(trace: Trace) -> tuple[float, float]:
+    """Return when a card began and ended to move bytes: bins know that less exactly."""
+    counted = [span for span in trace.phases if span.phase in _COUNTED] or [PhaseSpan(Phase.OPEN, 0.0, 0.0)]
+    return counted[0].began_s, counted[-1].ended_s
+
+
+def _curve(rates: Rates, axes: Axes, name: str, began_s: float, ended_s: float) -> Iterator[Markup]:
     """Yield a line for each stretch without gaps, from the start of its first bin to the end of its last."""
     for first, stretch in _stretches(rates):
         ends_s = (first * axes.bin_s, (first + len(stretch)) * axes.bin_s)
         middles_s = [(first + index + 0.5) * axes.bin_s for index in range(len(stretch))]
         times_s = [ends_s[0], *middles_s, ends_s[1]]
         points = zip(times_s, [stretch[0], *stretch, stretch[-1]], strict=True)
-        places = " ".join(f"{axes.x(at_s):.1f},{axes.y(rate / 1e6):.1f}" for at_s, rate in points)
+        places = " ".join(
+            f"{axes.x(min(max(at_s, began_s), ended_s)):.1f},{axes.y(rate / 1e6):.1f}"
+            for at_s, rate in points
+        )
         yield element("polyline", points=places, class_=name)
 
 

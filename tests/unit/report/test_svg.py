@@ -119,6 +119,18 @@ def test_rates_are_marked_in_round_numbers_up_to_above_the_highest(
     assert ticks == Axes.of(run_of(top)).y_ticks_mb_per_s
 
 
+def test_a_short_burst_leaves_the_frame_instead_of_flattening_all_else() -> None:
+    recording = run_of(900e6, *[20e6] * 19)
+    axes = Axes.of(recording)
+
+    (line,) = lines(picture(recording), "speed")
+
+    assert 20 == axes.y_ticks_mb_per_s[-1]
+    top = axes.y(20)
+    assert [0 < y < top for _x, y in line] == [True, True, *[False] * 20]
+    assert [y == top for _x, y in line[2:]] == [True] * 20
+
+
 @pytest.mark.parametrize(
     ("seconds", "step", "last"), [(0.9, 0.1, 0.9), (75, 10, 70), (297, 50, 250), (1200, 200, 1200)]
 )
