@@ -19,6 +19,7 @@ from imagesmith.errors import CardRefusedError
 from imagesmith.host.signals import cancelled_by_signals
 from imagesmith.model.outcome import Approach
 from imagesmith.model.units import format_size
+from imagesmith.report.columns import wrapped
 from imagesmith.report.recorder import Recorder
 from imagesmith.report.show import showing
 from imagesmith.report.table import render_table
@@ -83,8 +84,8 @@ def flash(**options: Unpack[_Options]) -> int:
         return 0
     if any(card.destroys for card in prepared) and not options["yes"]:
         _ask(prepared)
-    recorder = Recorder()
-    with cancelled_by_signals() as cancel, showing(recorder, as_json=as_json) as on_event:
+    recorder, names = Recorder(), [str(card.verdict.facts.path) for card in prepared]
+    with cancelled_by_signals() as cancel, showing(recorder, as_json=as_json, cards=names) as on_event:
         report = write(
             prepared, published, on_event=on_event, cancel=cancel, manner=_manner(options), warn=_warn
         )
@@ -153,7 +154,8 @@ def _announce(cards: Sequence[PreparedCard]) -> list[str]:
             f"{facts.path}  {format_size(card.plan.size_bytes)}  {what}  ->  {who}, "
             f"{format_size(card.plan.body_bytes)} to write"
         )
-        lines += [f"  warning: {warning}" for warning in card.warnings]
+        for warning in card.warnings:
+            lines += wrapped(f"warning: {warning}", indent=2, hanging=2)
     return lines
 
 

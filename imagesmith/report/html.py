@@ -31,9 +31,9 @@ _MOST_OF_SLOT = 27
 _VERDICTS = {
     0: "Every card is done: each planned byte was read back from it and was right.",
     5: "The image is not usable, so no card could be finished.",
-    8: "Cards that are not done do not boot; the others are good.",
+    8: "Do not use the cards that are not done; the others are good.",
     9: "No card is good.",
-    130: "The run was stopped. Cards that are not done do not boot; the others are good.",
+    130: "The run was stopped. Do not use the cards that are not done.",
 }
 _PHASE_WORDS = {
     Phase.COMPARE: "the card is read against its plan",

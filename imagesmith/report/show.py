@@ -5,7 +5,7 @@ Progress goes to stderr, JSON to stdout. No colour anywhere, so NO_COLOR has not
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from imagesmith.model.events import Event
 from imagesmith.report.bars import Bars
@@ -16,14 +16,15 @@ Show = Callable[[Event], None]
 
 
 @contextlib.contextmanager
-def showing(*further: Show, as_json: bool) -> Iterator[Show]:
+def showing(*further: Show, as_json: bool, cards: Sequence[str] = ()) -> Iterator[Show]:
     """Give what shows events, for the length of the block; it is called by one thread.
 
     Args:
         further: told every event as well.
         as_json: whether a program reads along.
+        cards: by the names they have in events, in the order to show them in.
     """
-    with _shown(as_json=as_json) as first:
+    with _shown(as_json=as_json, cards=cards) as first:
 
         def tell(event: Event) -> None:
             for show in (first, *further):
@@ -33,7 +34,7 @@ def showing(*further: Show, as_json: bool) -> Iterator[Show]:
 
 
 @contextlib.contextmanager
-def _shown(*, as_json: bool) -> Iterator[Show]:
+def _shown(*, as_json: bool, cards: Sequence[str]) -> Iterator[Show]:
     if as_json:
         jsonl = JsonLines(sys.stdout)
         try:
@@ -41,7 +42,7 @@ def _shown(*, as_json: bool) -> Iterator[Show]:
         finally:
             jsonl.close()
     elif sys.stderr.isatty():
-        bars = Bars(sys.stderr)
+        bars = Bars(sys.stderr, cards=cards)
         try:
             yield bars
         finally:

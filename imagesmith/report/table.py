@@ -31,7 +31,7 @@ def render_table(report: FlashReport) -> str:
             *(line for outcome in bad for line in _why(outcome)),
             *_slow(report),
             *_image(report),
-            _summary(report),
+            *_summary(report),
         ]
     )
 
@@ -76,9 +76,8 @@ def _image(report: FlashReport) -> Iterator[str]:
         yield f"the image is not usable: {report.image_fault}"
 
 
-def _summary(report: FlashReport) -> str:
-    count = len(report.outcomes)
+def _summary(report: FlashReport) -> Iterator[str]:
+    if retries := sum(outcome.retries for outcome in report.outcomes):
+        yield f"operations repeated after transient errors: {retries}"
     done = sum(outcome.result is Result.DONE for outcome in report.outcomes)
-    retries = sum(outcome.retries for outcome in report.outcomes)
-    repeated = f"; operations repeated after transient errors: {retries}" if retries else ""
-    return f"{done} of {count} cards done and verified in {report.seconds:.0f} s{repeated}"
+    yield f"{done} of {len(report.outcomes)} cards done and verified in {report.seconds:.0f} s"

@@ -42,7 +42,7 @@ def test_below_the_table_stands_why_each_bad_card_is_bad() -> None:
         "  now: it may have a partition table: do not use it\n"
     ) in text
     assert text.endswith(
-        "\n6 of 8 cards done and verified in 75 s; operations repeated after transient errors: 1"
+        "\noperations repeated after transient errors: 1\n6 of 8 cards done and verified in 75 s"
     )
 
 
