@@ -17,8 +17,8 @@ from imagesmith.emulator.machine import booted
 from imagesmith.errors import VerificationError
 from imagesmith.host import ext4
 from imagesmith.host.cardread import open_for_reading
-from imagesmith.host.files import scratch_folder
 from imagesmith.host.folders import cache_folder
+from imagesmith.host.scratch import scratch_folder
 from imagesmith.model.layout import APP_NUMBER
 from imagesmith.model.units import GIB
 from imagesmith.verify.identity import ForeignSlotError, read_identity

@@ -23,9 +23,10 @@ from typing import IO
 
 from imagesmith.errors import BuildError
 from imagesmith.host.apt_mirror import debian_keyring, debian_mirror
-from imagesmith.host.files import scratch_folder, sync_file, sync_folder
+from imagesmith.host.files import sync_file, sync_folder
 from imagesmith.host.folders import cache_folder
 from imagesmith.host.programs import ProgramError, require_program, run
+from imagesmith.host.scratch import scratch_folder
 from imagesmith.host.userns import run_in_arm64_namespace
 from imagesmith.model.layout import APP_FIRST_SECTOR, APP_NAME, APP_NUMBER, BOOT_PARTITIONS, Partition
 from imagesmith.model.units import KIB, MIB, SECTOR_BYTES

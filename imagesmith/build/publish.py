@@ -11,8 +11,9 @@ from imagesmith.build.packages import parse_dpkg_status
 from imagesmith.build.plan import BuildPlan
 from imagesmith.errors import BuildError
 from imagesmith.host import ext4, rawimage
-from imagesmith.host.files import replace_folder, scratch_folder, sha256_of_file, sync_file, write_durably
+from imagesmith.host.files import replace_folder, sha256_of_file, sync_file, write_durably
 from imagesmith.host.programs import ProgramError, run
+from imagesmith.host.scratch import scratch_folder
 from imagesmith.model.blockmap import (
     BlockClass,
     Chunk,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imagesmith.errors import BuildError
-from imagesmith.host.files import scratch_folder, sync_file, sync_folder
+from imagesmith.host.files import sync_file, sync_folder
 from imagesmith.host.programs import run
+from imagesmith.host.scratch import scratch_folder
 
 
 class LayerStore:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from imagesmith.card.geometry import CardGeometry
 from imagesmith.card.guid import card_guid
-from imagesmith.errors import UntrustedSourceError
-from imagesmith.host.files import scratch_folder
+from imagesmith.errors import HostNotReadyError, UntrustedSourceError
 from imagesmith.host.gpt import complaints_of
 from imagesmith.host.programs import run
+from imagesmith.host.scratch import scratch_folder
 from imagesmith.model.card import Patch
 from imagesmith.model.layout import (
     APP_NAME,
@@ -87,10 +87,19 @@ def fit_head(image: Path, manifest: Manifest, geometry: CardGeometry, hostname: 
     Raises:
         UntrustedSourceError: the image's partition table is not what its manifest says.
         ProgramError: sgdisk or mkswap failed.
+        HostNotReadyError: the folder for temporary files takes no file of the card's size.
     """
-    with scratch_folder(Path(tempfile.gettempdir()), prefix="imagesmith-fit-") as folder:
-        table = _fitted_table(image, manifest, geometry, hostname, folder)
-        swap = _swap_header(manifest, geometry, hostname, folder) if geometry.swap_sectors else None
+    temporary = Path(tempfile.gettempdir())
+    try:
+        with scratch_folder(temporary, prefix="imagesmith-fit-") as folder:
+            table = _fitted_table(image, manifest, geometry, hostname, folder)
+            swap = _swap_header(manifest, geometry, hostname, folder) if geometry.swap_sectors else None
+    except OSError as exc:
+        raise HostNotReadyError(
+            "a card's partition table could not be laid out",
+            why=f"{temporary}: {exc.strerror or exc}",
+            remedy="make room there, or point TMPDIR to a folder that takes sparse files of a card's size",
+        ) from exc
     return FittedHead(
         swap_header=swap,
         backup_gpt=Patch("backup GPT", geometry.backup_offset_bytes, table.backup),

@@ -14,8 +14,9 @@ from pathlib import Path
 from imagesmith.emulator import modules
 from imagesmith.emulator.debian import unpack_packages
 from imagesmith.host import programs
-from imagesmith.host.files import scratch_folder, sync_file
+from imagesmith.host.files import sync_file
 from imagesmith.host.folders import cache_folder
+from imagesmith.host.scratch import scratch_folder
 
 SUITE = "bookworm"
 ARCHITECTURE = "arm64"

@@ -1,12 +1,10 @@
 """Durable files: written whole or not at all, and removed only where we made them."""
 
-import contextlib
 import ctypes
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -54,17 +52,6 @@ def sha256_of_file(path: Path) -> str:
     """Return the file's sha256 as 64 hex digits."""
     with path.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def scratch_folder(parent: Path, *, prefix: str) -> Iterator[Path]:
-    """Give a private folder (0700) under `parent`; it is gone when the block ends, however it ends."""
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    try:
-        yield folder
-    finally:
-        remove_tree(folder)
 
 
 def remove_tree(folder: Path) -> None:

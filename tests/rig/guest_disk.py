@@ -18,8 +18,8 @@ from pathlib import Path
 from imagesmith.errors import HostNotReadyError
 from imagesmith.host import programs
 from imagesmith.host.apt_mirror import debian_keyring, debian_mirror
-from imagesmith.host.files import scratch_folder
 from imagesmith.host.folders import cache_folder
+from imagesmith.host.scratch import scratch_folder
 from imagesmith.host.trees import read_tree
 from imagesmith.host.userns import run_in_arm64_namespace
 from imagesmith.model.units import KIB, MIB, SECTOR_BYTES

@@ -10,7 +10,7 @@ import pytest
 
 from imagesmith.card.geometry import required_bytes
 from imagesmith.card.plan import plan_card
-from imagesmith.errors import CardRefusedError, UntrustedSourceError
+from imagesmith.errors import CardRefusedError, HostNotReadyError, UntrustedSourceError
 from imagesmith.host.gpt import complaints_of, read_table
 from imagesmith.host.programs import run
 from imagesmith.model.card import CardPlan
@@ -247,3 +247,15 @@ def test_patches_lie_apart_on_every_size(image: Path) -> None:
         )
 
         assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
+
+
+def test_no_room_for_temporary_files_is_the_hosts_affair(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "a file"))
+    (tmp_path / "a file").touch()
+
+    with pytest.raises(HostNotReadyError, match="table could not be laid out") as caught:
+        plan(image, 256 * MIB, 0)
+
+    assert (4, True) == (caught.value.exit_code, "File exists" in caught.value.why)
