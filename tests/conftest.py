@@ -4,6 +4,7 @@ In CI a skipped test is a failed one: whatever could not be tested must be seen.
 """
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,10 @@ LANES = {
 }
 
 guards.install()
+
+# A shell without job control starts what it puts in the background deaf to SIGINT, and so is all that it
+# starts: the tests of Ctrl-C would wait for nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def lane_of(path: Path) -> str:

@@ -62,6 +62,7 @@ class Fault:
         card: as faulty_card.py takes it; `{…}` are settings of the run.
         ends: how a run on it must end.
         phase: in which it fails; None where that depends on the mode.
+        sooner: another phase in which it may fail already.
         cause: words of the report.
         place: where the report says it is; None where there is no such place.
         left: what may lie on the card then; where that is no table, it may be as it was without one, too.
@@ -76,6 +77,7 @@ class Fault:
     card: str
     ends: Ends = Ends.BADLY
     phase: Phase | None = None
+    sooner: Phase | None = None
     cause: str = ""
     place: Place | None = None
     left: frozenset[Left] = frozenset({Left.NO_TABLE})
@@ -206,11 +208,13 @@ FAULTS = (
         "yanked while compared",
         f"yank {_AT} in=compare",
         phase=Phase.CLEAR,
-        cause="write failed: ",
-        place=FRONT,
+        sooner=Phase.COMPARE,
+        cause=" failed: E",
+        place=ANYWHERE,
         left=_left(Left.AS_IT_WAS, Left.BARE),
         modes=frozenset({"delta", "resume"}),
-        note="up to eight places that cannot be read are taken for bad ones that writing mends",
+        note="up to eight places where reading says EIO are taken for bad ones that writing mends; the rig may"
+        " say EINVAL, too, and that ends it at once",
     ),
     Fault("yanked in the body", f"yank {_AT} in=body", phase=Phase.WRITE, cause="write failed: ", place=BODY),
     Fault("yanked in verify", f"yank {_AT} in=verify", phase=Phase.VERIFY, cause="read failed: ", place=BODY),

@@ -267,7 +267,7 @@ def judge(seen: Seen) -> None:
 
 def _judge_bad(seen: Seen, fault: Fault, outcome: dict[str, Any]) -> None:
     assert "failed" == outcome["result"]
-    assert fault.phase == outcome["phase"], outcome
+    assert outcome["phase"] in {fault.phase, fault.sooner}, outcome
     assert _told(fault.cause, seen.setting) in outcome["cause"]
     assert fault.place is not None
     assert outcome["offset"] is not None, outcome
