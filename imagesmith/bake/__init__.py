@@ -1,0 +1,1 @@
+"""The slow installs, done once in the image before it is published."""

@@ -1,0 +1,1 @@
+"""Images as they are found, compressed or remote, become a raw one on this machine."""
