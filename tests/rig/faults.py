@@ -213,8 +213,8 @@ FAULTS = (
         place=ANYWHERE,
         left=_left(Left.AS_IT_WAS, Left.BARE),
         modes=frozenset({"delta", "resume"}),
-        note="up to eight places where reading says EIO are taken for bad ones that writing mends; the rig may"
-        " say EINVAL, too, and that ends it at once",
+        note="up to eight places where reading says EIO are taken for bad ones that writing mends;"
+        " the rig may say EINVAL, too, and that ends it at once",
     ),
     Fault("yanked in the body", f"yank {_AT} in=body", phase=Phase.WRITE, cause="write failed: ", place=BODY),
     Fault("yanked in verify", f"yank {_AT} in=verify", phase=Phase.VERIFY, cause="read failed: ", place=BODY),
